@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+
+static void child_exec(const char *const argv[], int output)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	sigset_t none;
+
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	(void)signal(SIGPIPE, SIG_DFL);
+	if (null < 0 || dup2(null, 0) < 0 || dup2(output, 1) < 0 || dup2(output, 2) < 0)
+		_exit(126);
+	/* execvp() takes char *const[]; it does not write to the strings. */
+	execvp(argv[0], (char *const *)(size_t)argv);
+	(void)dprintf(2, "%s: %s\n", argv[0], strerror(errno));
+	_exit(127);
+}
+
+/* Collects until end of file or the deadline.  1 at end of file, 0 at the deadline. */
+static int output_collect(int fd, FILE *into, int64_t deadline_us)
+{
+	char buffer[4096];
+
+	for (;;) {
+		struct pollfd p = {.fd = fd, .events = POLLIN};
+		int wait_ms = -1;
+		ssize_t n;
+
+		if (deadline_us > 0) {
+			int64_t left = deadline_us - clock_monotonic_us();
+
+			if (left <= 0)
+				return 0;
+			wait_ms = (int)(left / 1000) + 1;
+		}
+		if (poll(&p, 1, wait_ms) <= 0)
+			continue;
+		n = read(fd, buffer, sizeof(buffer));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return 1;
+		(void)fwrite(buffer, 1, (size_t)n, into);
+	}
+}
+
+static const char *last_line(char *text)
+{
+	size_t n = strlen(text);
+	char *newline;
+
+	while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == ' '))
+		text[--n] = '\0';
+	newline = strrchr(text, '\n');
+	return newline ? newline + 1 : text;
+}
+
+static int process_status(const char *name, int status, const char *output, Error *err)
+{
+	_cleanup_free_ char *copy = strdup(output);
+	const char *line = copy ? last_line(copy) : "";
+
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return 0;
+	if (WIFSIGNALED(status))
+		return error_set(err, -EPROTO, "%s was killed by signal %d%s%s", name,
+				 WTERMSIG(status), *line ? ": " : "", line);
+	return error_set(err, -EPROTO, "%s exited with status %d%s%s", name, WEXITSTATUS(status),
+			 *line ? ": " : "", line);
+}
+
+int process_run(const char *const argv[], int limit_ms, char **ret_output, Error *err)
+{
+	int64_t deadline = limit_ms > 0 ? clock_monotonic_us() + (int64_t)limit_ms * 1000 : 0;
+	_cleanup_fclose_ FILE *memory = NULL;
+	_cleanup_free_ char *text = NULL;
+	_cleanup_close_ int reader = -1;
+	size_t size = 0;
+	int pipe_fds[2], status = 0, ended, r;
+	pid_t pid;
+
+	memory = open_memstream(&text, &size);
+	if (!memory)
+		return error_errno(err, -ENOMEM, "Running %s", argv[0]);
+	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+		return error_errno(err, -errno, "Running %s", argv[0]);
+	reader = pipe_fds[0];
+
+	pid = fork();
+	if (pid < 0) {
+		r = -errno;
+		(void)close(pipe_fds[1]);
+		return error_errno(err, r, "Running %s", argv[0]);
+	}
+	if (pid == 0)
+		child_exec(argv, pipe_fds[1]);
+	(void)close(pipe_fds[1]);
+
+	ended = output_collect(reader, memory, deadline);
+	if (!ended)
+		(void)kill(pid, SIGKILL);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	(void)fflush(memory);
+	r = ended ? process_status(argv[0], status, text, err)
+		  : error_set(err, -ETIMEDOUT, "%s did not end within %d s", argv[0],
+			      limit_ms / 1000);
+	if (ret_output) {
+		(void)fclose(steal_ptr(&memory));
+		*ret_output = steal_ptr(&text);
+	}
+	return r;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One swap of this machine: the steps of segue(8) from check to confirm.
+ *
+ * The part before the jump (swap_run()) and the part after it (swap_finish())
+ * are run by a child of segued, never by segued itself: they block.  What they
+ * know is in files: the status (`swap_status()`) in /run/segue/swap.json, the
+ * journal and the reports under /var/lib/segue.
+ */
+#pragma once
+
+#include <json-c/json.h>
+#include <stdbool.h>
+
+#include "base/error.h"
+
+typedef struct SwapRequest {
+	const char *kernel; /* version as in /lib/modules; NULL: the newest installed */
+	bool allow_one_way; /* go although the installed CRIU could not leave that kernel again */
+	bool no_trial;      /* leave out the trial capture of each unit in check */
+} SwapRequest;
+
+/*
+ * Examines everything and touches nothing.  The result, which the caller puts:
+ *   { "ok": bool, "from": "6.12...", "to": "7.3...",
+ *     "store": { "kind": "disk"|"ram", "need_bytes": n, "free_bytes": n },
+ *     "units": [ { "unit": "redis-server.service", "carried": bool, "pids": n, "memory_bytes": n }
+ * ], "findings": [ { "severity": "refusal"|"warning"|"note", "subject": "redis-server.service",
+ *                     "resource": "user namespace", "message": "...", "remedy": "..." } ] }
+ * `ok` is false if there is a refusal.  An error is returned only if the examination itself could
+ * not be done
+ * (-ENOENT: no such kernel, ...).
+ */
+int swap_check(const SwapRequest *request, json_object **ret_result, Error *err);
+
+/* Check to jump.  Returns only if the swap did not happen: -ECANCELED: refused by check (nothing
+ * touched); any other: called off, every program goes on under this kernel. */
+int swap_run(const SwapRequest *request, Error *err);
+
+/* True in the boot that follows a jump, until swap_finish() is through. */
+bool swap_unfinished(void);
+
+/* Adopt and confirm, after the jump. */
+int swap_finish(Error *err);
+
+/* Goes back to the kernel before, with the captures of the swap that is not confirmed yet. -ENOENT:
+ * there is none. */
+int swap_return(Error *err);
+
+/*
+ * The swap under way or the last one of this boot; null if there was none.
+ *   { "id": "20261122-214501", "from": "...", "to": "...",
+ *     "state":
+ * "check"|"stage"|"warm"|"settle"|"freeze"|"capture"|"jump"|"land"|"restore"|"adopt"|"confirm"
+ *              |"done"|"refused"|"called-off"|"returned"|"failed",
+ *     "running": bool, "message": "one line: what is being done, or how it ended",
+ *     "error": "..."|null,
+ *     "steps": [ { "step": "check", "at_us": realtime, "duration_us": n|null } ],
+ *     "blackout_s": 1.9|null,
+ *     "units": [ { "unit": "...", "outcome": "carried"|"cold"|"failed", "main_pid": n } ],
+ *     "warnings": [ "..." ] }
+ */
+int swap_status(json_object **ret_status, Error *err);
+
+/* The reports of all swaps, oldest first: an array of objects as above. */
+int swap_log(json_object **ret_array, Error *err);
