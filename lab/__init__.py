@@ -1,0 +1,1 @@
+"""The lab: virtual machines to try segue in.  See README.md."""

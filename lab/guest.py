@@ -1,0 +1,167 @@
+"""A guest: a running Debian 13 that a test, or the command line, brings up, talks to, resets and takes down.
+
+    import sys; sys.path.insert(0, "..")            # the directory that holds lab/
+    from lab.guest import Guest
+    guest = Guest("n1").up(kernel="6.12")
+    mark = guest.mark()
+    guest.exec("systemctl", "start", "nginx")       # raises LabError unless it exits with 0
+    guest.wait_console(r"Linux version 7\\.", limit=120, mark=mark)
+    guest.wait_ssh()
+    guest.down()
+"""
+
+import re
+import shutil
+import time
+
+from lab import accelerator, cache, host, image, wait
+from lab.command import say
+from lab.error import LabError
+from lab.machine import Machine, Shape, running
+from lab.network import addresses
+from lab.shell import Shell
+
+# Generous: an emulated machine on a busy host.
+BOOT_LIMIT = 300
+RESUME_LIMIT = 60
+
+
+class Guest:
+    """The guest `name` (n1, n2, ...), whether up or not."""
+
+    def __init__(self, name="n1"):
+        self.name = name
+        self.machine = Machine(name)
+        self.shell = Shell(name)
+        self.ipv4, self.ipv6 = addresses(name)
+
+    # Up and down
+
+    def up(self, kernel="6.12", memory=1024, cpus=2, append="", fresh=False):
+        """Bring it up with the newest kernel that `kernel` begins; it answers ssh and is idle when this returns.
+
+        Resumes a snapshot where one was made before, else boots and makes one.  `fresh` boots and makes none.
+        """
+        with cache.lock("image", shared=True):
+            current = image.current()
+            shape = Shape(current.kernel(kernel), memory, cpus, append)
+            kind = accelerator.choose(current)
+            base = (current.disk, "raw")
+            if fresh:
+                self.machine.start(current, shape, kind, base)
+                self._await_boot()
+                return self
+            snapshot = self._snapshot(current, shape, kind)
+            if not (snapshot / "snapshot.json").exists():
+                say(f"booting {self.name} with {shape.kernel} for the first time, then keeping it as a snapshot")
+                self.machine.start(current, shape, kind, base)
+                self._await_boot()
+                self.exec("sync")
+                self.shell.disconnect()
+                self.machine.save(snapshot, {"image": current.id, "guest": self.name, "kernel": shape.kernel})
+            self.machine.start(current, shape, kind, (snapshot / "disk.qcow2", "qcow2"), snapshot / "state")
+        self._await_resume()
+        return self
+
+    def _snapshot(self, current, shape, kind):
+        code = cache.LAB / "machine.py"
+        return cache.directory("snapshot") / cache.digest(current.id, self.name, shape, kind,
+                                                          host.qemu_version(), code)
+
+    def _await_boot(self):
+        """Wait until it has started all its services, and give it its name."""
+        self.wait_ssh(BOOT_LIMIT)
+        self.exec(f"hostnamectl hostname {self.name}; systemctl is-system-running --wait", check=False,
+                  limit=BOOT_LIMIT)
+
+    def _await_resume(self):
+        self.wait_ssh(RESUME_LIMIT)
+        # It has slept since the snapshot was made.
+        self.exec(f"date -s @{time.time():.2f}")
+
+    def down(self):
+        """End it as by pulling the plug; its disk is forgotten."""
+        self.shell.disconnect()
+        self.machine.stop()
+        shutil.rmtree(self.machine.path, ignore_errors=True)
+
+    def reset(self):
+        """As the reset button: the kernel it was brought up with boots again, on the disk as it is."""
+        self.shell.disconnect()
+        self.machine.reset()
+
+    @property
+    def is_up(self):
+        return self.machine.pid() is not None
+
+    # Commands and files
+
+    def exec(self, *words, check=True, limit=60, text=None):
+        """Run a command (a single word is a shell's line) as root; returns the subprocess.CompletedProcess.
+
+        With `check` an exit code other than 0 raises LabError.  `text` is its standard input.
+        """
+        self.machine.require_up()
+        done = self.shell.run(*words, limit=limit, text=text)
+        if check and done.returncode != 0:
+            raise LabError(f"`{' '.join(map(str, words))}` in {self.name} exited with {done.returncode}: "
+                           f"{(done.stderr or done.stdout).strip()}")
+        return done
+
+    def output(self, *words, **options):
+        """As exec, and returns the standard output without the blanks around it."""
+        return self.exec(*words, **options).stdout.strip()
+
+    def push(self, source, target):
+        """Copy a file or directory of the host into the guest."""
+        self.machine.require_up()
+        self.shell.copy(source, f":{target}")
+
+    def pull(self, source, target):
+        """Copy a file or directory of the guest to the host."""
+        self.machine.require_up()
+        self.shell.copy(f":{source}", target)
+
+    def kernel(self):
+        """The version of the kernel that runs now."""
+        return self.output("uname", "-r")
+
+    # Waiting
+
+    def wait_ssh(self, limit=120):
+        """Wait until a new ssh connection can be made."""
+        self.wait(f"ssh to {self.name}", self.shell.reconnect, limit)
+
+    def mark(self):
+        """The present end of the console, for text() and wait_console()."""
+        return len(self.machine.console_bytes())
+
+    def console(self, mark=0):
+        """What the serial console showed since `mark`, as text."""
+        return self.machine.console_bytes(mark).decode(errors="replace").replace("\r", "")
+
+    def wait_console(self, pattern, limit=120, mark=0):
+        """Wait until the console shows, after `mark`, what the regular expression matches; returns the match."""
+        compiled = re.compile(pattern, re.MULTILINE)
+        return self.wait(f"/{pattern}/ on the console of {self.name}", lambda: compiled.search(self.console(mark)), limit)
+
+    def wait(self, what, check, limit=60):
+        """Wait until check() returns something true, and return that; fails at once when the machine ends."""
+        def check_alive():
+            result = check()
+            if not result:
+                self.machine.require_up()
+            return result
+        return wait.until(what, check_alive, limit, self.machine.last_lines)
+
+    # The machine
+
+    def qmp(self, command, **arguments):
+        """Execute a command of QEMU's monitor and return its result."""
+        with self.machine.qmp() as qmp:
+            return qmp.execute(command, **arguments)
+
+
+def up():
+    """The guests that are up."""
+    return [Guest(machine.name) for machine in running()]

@@ -1,0 +1,122 @@
+"""segue's Debian package, built of the working tree in a chroot of Debian 13."""
+
+import os
+import shutil
+
+from lab import cache, chroot
+from lab.command import run, say, tail
+from lab.error import LabError
+
+BUILD_PACKAGES = ("build-essential debhelper meson ninja-build pkgconf ccache libjson-c-dev libsystemd-dev "
+                  "libmicrohttpd-dev libcurl4-gnutls-dev libkmod-dev libarchive-dev libblkid-dev libsmartcols-dev "
+                  "libcap-dev libcmocka-dev libzstd-dev").split()
+CONTROL = cache.TREE / "debian/control"
+# Changes to these make no other package.
+NOT_PACKAGED = ("lab/", "bench/", ".")
+
+
+def available():
+    """True when the tree can be built into a package."""
+    return CONTROL.exists()
+
+
+def _files():
+    """What is or could be under version control, as it is in the working tree."""
+    listed = run("git", "-C", cache.TREE, "ls-files", "-z", "--cached", "--others", "--exclude-standard",
+                 what="list the working tree")
+    names = sorted({name for name in listed.split("\0") if name})
+    return [name for name in names if (cache.TREE / name).is_symlink() or (cache.TREE / name).is_file()]
+
+
+def _source_id(names):
+    packaged = [name for name in names if not name.startswith(NOT_PACKAGED)]
+    return cache.digest(*(part for name in packaged for part in (name, cache.TREE / name)), " ".join(BUILD_PACKAGES))
+
+
+def _build_chroot(log):
+    """The chroot with all that a build needs; made, or given what debian/control newly asks for, when out of date."""
+    path = cache.directory("build") / f"{chroot.RELEASE}-{cache.digest(' '.join(BUILD_PACKAGES))}"
+    if not path.exists():
+        say("making the build chroot")
+        shutil.rmtree(path.parent)
+        tree = chroot.create(cache.directory("build") / "new", log)
+        tree.apt("update")
+        tree.apt("install", *BUILD_PACKAGES)
+        tree.path.rename(path)
+    tree = chroot.Chroot(path, log)
+    stamp = path / "build-depends"
+    if available():
+        asked = cache.digest(CONTROL)
+        if not stamp.exists() or stamp.read_text(encoding="ascii") != asked:
+            say("installing what debian/control asks for")
+            shutil.rmtree(path / "depends", ignore_errors=True)
+            (path / "depends/debian").mkdir(parents=True)
+            shutil.copyfile(CONTROL, path / "depends/debian/control")
+            tree.apt("update")
+            tree.apt("build-dep", "/depends")
+            stamp.write_text(asked, encoding="ascii")
+    return tree
+
+
+def prepare():
+    """Make the build chroot."""
+    with cache.lock("build"):
+        _build_chroot(_log())
+
+
+def _log():
+    log = cache.directory("log") / "package.log"
+    log.unlink(missing_ok=True)
+    return log
+
+
+def build():
+    """The path of segue_*.deb for the working tree as it is; built unless that was done before."""
+    if not available():
+        raise LabError(f"cannot build segue's package: {CONTROL} does not exist yet")
+    with cache.lock("build"):
+        names = _files()
+        results = cache.directory("debs")
+        finished = results / _source_id(names)
+        if not finished.exists():
+            _build(names, finished)
+            for old in sorted(results.iterdir(), key=os.path.getmtime)[:-4]:
+                shutil.rmtree(old)
+        return _segue(finished)
+
+
+def _segue(directory):
+    packages = sorted(path for path in directory.glob("segue_*.deb"))
+    if not packages:
+        raise LabError(f"the build made no segue_*.deb: {', '.join(path.name for path in directory.iterdir())}")
+    return packages[0]
+
+
+def _build(names, finished):
+    log = _log()
+    tree = _build_chroot(log)
+    say("building segue's package")
+    place = tree.path / "build"
+    shutil.rmtree(place, ignore_errors=True)
+    (place / "segue").mkdir(parents=True)
+    run("cp", "-a", "--parents", "-t", place / "segue", *names, cwd=cache.TREE, what="copy the working tree")
+    environment = {"DEB_BUILD_OPTIONS": f"nocheck parallel={os.cpu_count()}", "CCACHE_DIR": "/var/cache/ccache",
+                   "PATH": f"/usr/lib/ccache:{chroot.ENVIRONMENT['PATH']}"}
+    try:
+        tree.run("dpkg-buildpackage", "-b", "-us", "-uc", cwd="/build/segue", env=environment,
+                 what="build segue's package")
+    except LabError as error:
+        raise LabError(f"{error}\nerrors in it:\n{_errors(log)}") from None
+    fresh = finished.with_suffix(".new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir()
+    for file in place.glob("*.deb"):
+        if "-dbgsym_" not in file.name:
+            shutil.copyfile(file, fresh / file.name)
+    fresh.rename(finished)
+
+
+def _errors(log):
+    """The compiler's complaints in a log, which `tail` of it seldom shows."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    return tail("\n".join(line for line in lines if "error:" in line or "FAILED:" in line)) or f"    {log}"
