@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+# Shorthands around Meson (the build) and dpkg-buildpackage (the package).
+BUILD ?= build
+BUILD_UNIT ?= build-unit
+
+.PHONY: all deb install lint test-unit test demo deps clean
+
+all: $(BUILD)/build.ninja
+	meson compile -C $(BUILD)
+
+$(BUILD)/build.ninja:
+	meson setup --prefix=/usr --sysconfdir=/etc $(BUILD)
+
+# The Debian package, in deb/.  The lock: two of these in one tree would spoil each other's work.
+deb:
+	mkdir -p deb
+	flock deb/.lock env DEB_DESTDIR="$(CURDIR)/deb" \
+		DEB_BUILD_OPTIONS="$${DEB_BUILD_OPTIONS-nocheck}" \
+		dpkg-buildpackage --build=binary --unsigned-source --unsigned-changes \
+		--buildinfo-file=deb/segue.buildinfo --buildinfo-option=-udeb \
+		--changes-file=deb/segue.changes --changes-option=-udeb
+
+install: all
+	meson install -C $(BUILD)
+
+lint: $(BUILD)/build.ninja
+	tools/lint $(BUILD)
+
+test-unit:
+	tools/test-unit $(BUILD_UNIT)
+
+test: deps
+	tools/test-unit $(BUILD_UNIT)
+	$(MAKE) lint
+	test/lab/run
+
+demo: deps
+	lab/demo
+
+deps:
+	tools/install-deps
+
+clean:
+	rm -rf $(BUILD) $(BUILD_UNIT) deb
