@@ -7,8 +7,12 @@ import json
 import os
 from pathlib import Path
 
+from lab.error import LabError
+
 LAB = Path(__file__).resolve().parent
 TREE = LAB.parent
+# A socket's name has at most 107 bytes, and ssh adds 17 of its own to one in run/NAME/.
+LONGEST_ROOT = 70
 
 
 def root():
@@ -18,6 +22,8 @@ def root():
         path = Path(chosen).resolve()
     else:
         path = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "segue-lab"
+    if len(os.fsencode(path)) > LONGEST_ROOT:
+        raise LabError(f"{path} is too long a name: sockets lie in the cache; set SEGUE_LAB_CACHE to a shorter one")
     path.mkdir(parents=True, exist_ok=True)
     return path
 

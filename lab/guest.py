@@ -14,7 +14,7 @@ import re
 import shutil
 import time
 
-from lab import accelerator, cache, host, image, wait
+from lab import accelerator, cache, host, image, package, wait
 from lab.command import say
 from lab.error import LabError
 from lab.machine import Machine, Shape, running
@@ -24,6 +24,7 @@ from lab.shell import Shell
 # Generous: an emulated machine on a busy host.
 BOOT_LIMIT = 300
 RESUME_LIMIT = 60
+INSTALL_LIMIT = 180
 
 
 class Guest:
@@ -37,47 +38,73 @@ class Guest:
 
     # Up and down
 
-    def up(self, kernel="6.12", memory=1024, cpus=2, append="", fresh=False):
+    def up(self, kernel="6.12", memory=1024, cpus=2, append="", fresh=False, bare=False):
         """Bring it up with the newest kernel that `kernel` begins; it answers ssh and is idle when this returns.
 
-        Resumes a snapshot where one was made before, else boots and makes one.  `fresh` boots and makes none.
+        It has segue's package as `lab/lab deb` last built it, unless `bare`.  It resumes from a snapshot; one that
+        does not exist is made first, of a boot or of a bare snapshot.  `fresh` boots and uses and makes none.
         """
-        with cache.lock("image", shared=True):
+        with cache.lock(f"guest-{self.name}"), cache.lock("image", shared=True):
             current = image.current()
             shape = Shape(current.kernel(kernel), memory, cpus, append)
             kind = accelerator.choose(current)
-            base = (current.disk, "raw")
+            deb = None if bare else package.current()
             if fresh:
-                self.machine.start(current, shape, kind, base)
-                self._await_boot()
+                self._boot(current, shape, kind)
+                if deb:
+                    self.install(deb)
                 return self
-            snapshot = self._snapshot(current, shape, kind)
-            if not (snapshot / "snapshot.json").exists():
-                say(f"booting {self.name} with {shape.kernel} for the first time, then keeping it as a snapshot")
-                self.machine.start(current, shape, kind, base)
-                self._await_boot()
-                self.exec("sync")
-                self.shell.disconnect()
-                self.machine.save(snapshot, {"image": current.id, "guest": self.name, "kernel": shape.kernel})
-            self.machine.start(current, shape, kind, (snapshot / "disk.qcow2", "qcow2"), snapshot / "state")
-        self._await_resume()
+            snapshot = self._bare_snapshot(current, shape, kind)
+            if deb:
+                snapshot = self._package_snapshot(current, shape, kind, snapshot, deb)
+            self._resume(current, shape, kind, snapshot)
         return self
 
-    def _snapshot(self, current, shape, kind):
-        code = cache.LAB / "machine.py"
-        return cache.directory("snapshot") / cache.digest(current.id, self.name, shape, kind,
-                                                          host.qemu_version(), code)
+    def _bare_snapshot(self, current, shape, kind):
+        """A snapshot of it just booted, without segue; made unless it exists."""
+        key = cache.digest(current.id, self.name, shape, kind, host.qemu_version(), cache.LAB / "machine.py")
+        snapshot = cache.directory("snapshot") / key
+        if not snapshot.exists():
+            say(f"booting {self.name} with {shape.kernel} for the first time; later it resumes from a snapshot")
+            self._boot(current, shape, kind)
+            self._save(snapshot, current)
+        return snapshot
 
-    def _await_boot(self):
-        """Wait until it has started all its services, and give it its name."""
+    def _package_snapshot(self, current, shape, kind, bare, deb):
+        """A snapshot of it with segue's package installed; made unless it exists."""
+        snapshot = bare.with_name(f"{bare.name}-{cache.digest(deb)}")
+        if not snapshot.exists():
+            say(f"installing {deb.name} in {self.name}; later it resumes from a snapshot with it")
+            self._resume(current, shape, kind, bare)
+            self.install(deb)
+            for old in bare.parent.glob(f"{bare.name}-*"):
+                shutil.rmtree(old)
+            self._save(snapshot, current)
+        return snapshot
+
+    def _boot(self, current, shape, kind):
+        """Start it, wait until it has started all its services, and give it its name."""
+        self.machine.start(current, shape, kind, (current.disk, "raw"))
         self.wait_ssh(BOOT_LIMIT)
         self.exec(f"hostnamectl hostname {self.name}; systemctl is-system-running --wait", check=False,
                   limit=BOOT_LIMIT)
 
-    def _await_resume(self):
+    def _resume(self, current, shape, kind, snapshot):
+        self.machine.start(current, shape, kind, (snapshot / "disk.qcow2", "qcow2"), snapshot / "state")
         self.wait_ssh(RESUME_LIMIT)
         # It has slept since the snapshot was made.
         self.exec(f"date -s @{time.time():.2f}")
+
+    def _save(self, snapshot, current):
+        self.exec("sync")
+        self.shell.disconnect()
+        self.machine.save(snapshot, {"image": current.id, "guest": self.name})
+
+    def install(self, deb):
+        """Install the package `deb` as its user would."""
+        self.push(deb, "/root/")
+        self.exec(f"DEBIAN_FRONTEND=noninteractive apt-get -q -y --allow-downgrades --reinstall install /root/{deb.name}"
+                  f" && rm /root/{deb.name}", limit=INSTALL_LIMIT)
 
     def down(self):
         """End it as by pulling the plug; its disk is forgotten."""

@@ -1,4 +1,7 @@
-"""The root image: a Debian 13 tree with two kernels, and segue's package where there is one, as a disk."""
+"""The root image: a Debian 13 with two kernels and all that segue's package depends on, as a disk.
+
+The package itself is installed later, in a running guest (see guest.py): an edit of segue costs no image.
+"""
 
 import os
 import shutil
@@ -32,11 +35,6 @@ class Image:
     @property
     def root_argument(self):
         return cache.read_json(self.path / "image.json")["root"]
-
-    @property
-    def package(self):
-        """The file name of segue's package in it, or None."""
-        return cache.read_json(self.path / "image.json")["package"]
 
     def kernels(self):
         """The kernel versions in it, oldest first."""
@@ -77,20 +75,20 @@ def key():
     return path
 
 
-def build(deb):
-    """Make the image with segue's package `deb` (or None for without), unless it exists, and make it the current one."""
+def build(depends):
+    """Make the image for a package with this Depends field, unless it exists, and make it the current one."""
     key()
     base_id = cache.digest(ROOTFS, mirror.find().sources(chroot.RELEASE), key().with_suffix(".pub"), _network_files())
-    image_id = cache.digest(base_id, deb.name if deb else "", deb or b"", Path(disk.__file__))
+    image_id = cache.digest(base_id, depends, Path(disk.__file__))
     path = cache.directory("image") / image_id
     if not (path / "image.json").exists():
-        _make(path, _base(base_id), deb)
+        _make(path, _base(base_id), depends)
     _publish(path)
     return Image(path)
 
 
 def _base(base_id):
-    """The tree without segue's package."""
+    """The tree without what segue's package depends on."""
     path = cache.directory("tree") / base_id
     if path.exists():
         return path
@@ -153,33 +151,32 @@ def _write_files(tree):
     (tree / "etc/hosts").write_text(f"127.0.0.1\tlocalhost\n::1\tlocalhost\n{hosts}", encoding="ascii")
 
 
-def _make(path, base, deb):
-    """The image at `path` from the tree `base` and the package `deb`."""
+def _make(path, base, depends):
+    """The image at `path` from the tree `base` and what `depends` names."""
     log = cache.directory("log") / "image.log"
     work = path.with_suffix(".new")
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir()
-    tree = base
-    try:
-        if deb:
-            say(f"building the root image: {deb.name}")
-            tree = work / "tree"
-            chroot.copy(base, tree)
-            inside = chroot.Chroot(tree, log)
-            shutil.copyfile(deb, tree / "root" / deb.name)
-            inside.apt("install", f"./root/{deb.name}")
-            (tree / "root" / deb.name).unlink()
-        say("building the root image: disk")
-        identity = uuid.uuid5(uuid.NAMESPACE_OID, path.name)
-        root = disk.make(work / "disk.raw", tree, identity, log)
-        boot = work / "boot"
-        boot.mkdir()
-        for pattern in ("vmlinuz-*", "initrd.img-*"):
-            for file in tree.glob(f"boot/{pattern}"):
-                shutil.copyfile(file, boot / file.name)
-        cache.write_json(work / "image.json", {"root": root, "package": deb.name if deb else None})
-    finally:
-        shutil.rmtree(work / "tree", ignore_errors=True)
+    inside = chroot.Chroot(work / "tree", log)
+    tree = inside.path
+    chroot.copy(base, tree)
+    if depends:
+        say("building the root image: what segue depends on")
+        inside.apt("satisfy", depends)
+    # Guests reach no mirror, and with the lists of one their apt would take a minute to start.
+    shutil.rmtree(tree / "var/lib/apt/lists")
+    (tree / "var/lib/apt/lists").mkdir()
+    for cached in (tree / "var/cache/apt").glob("*.bin"):
+        cached.unlink()
+    say("building the root image: disk")
+    root = disk.make(work / "disk.raw", tree, uuid.uuid5(uuid.NAMESPACE_OID, path.name), log)
+    boot = work / "boot"
+    boot.mkdir()
+    for pattern in ("vmlinuz-*", "initrd.img-*"):
+        for file in tree.glob(f"boot/{pattern}"):
+            shutil.copyfile(file, boot / file.name)
+    cache.write_json(work / "image.json", {"root": root})
+    shutil.rmtree(tree)
     work.rename(path)
 
 

@@ -11,6 +11,8 @@ BUILD_PACKAGES = ("build-essential debhelper meson ninja-build pkgconf ccache li
                   "libmicrohttpd-dev libcurl4-gnutls-dev libkmod-dev libarchive-dev libblkid-dev libsmartcols-dev "
                   "libcap-dev libcmocka-dev libzstd-dev").split()
 CONTROL = cache.TREE / "debian/control"
+# How many builds are kept.
+KEPT = 4
 # Changes to these make no other package.
 NOT_PACKAGED = ("lab/", "bench/", ".")
 
@@ -80,9 +82,21 @@ def build():
         finished = results / _source_id(names)
         if not finished.exists():
             _build(names, finished)
-            for old in sorted(results.iterdir(), key=os.path.getmtime)[:-4]:
+            for old in sorted(results.glob("[0-9a-f]*"), key=os.path.getmtime)[:-KEPT]:
                 shutil.rmtree(old)
+        cache.write_json(results / "current.json", finished.name)
         return _segue(finished)
+
+
+def current():
+    """The path of the package built last, or None where none was."""
+    name = cache.read_json(cache.directory("debs") / "current.json")
+    return _segue(cache.directory("debs", name)) if name else None
+
+
+def depends(deb):
+    """What the package `deb` asks apt for, as one line."""
+    return " ".join(run("dpkg-deb", "--field", deb, "Depends", what=f"read {deb.name}").split())
 
 
 def _segue(directory):

@@ -23,7 +23,7 @@ class Shell:
         options = {
             "User": "root", "IdentityFile": image.key(), "IdentitiesOnly": "yes", "BatchMode": "yes",
             "StrictHostKeyChecking": "no", "UserKnownHostsFile": "/dev/null", "LogLevel": "ERROR",
-            "ConnectTimeout": 10, "ServerAliveInterval": 1, "ServerAliveCountMax": 30, "ControlPath": self.socket,
+            "KexAlgorithms": "curve25519-sha256", "ConnectTimeout": 10, "ServerAliveInterval": 1, "ServerAliveCountMax": 30, "ControlPath": self.socket,
         }
         return ["-F", "none", *(f"-o{name}={value}" for name, value in options.items())]
 
