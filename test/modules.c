@@ -109,6 +109,7 @@ static void put_devices(void)
 	put_device(SYSTEM "/0000:00:09.0", NULL, "builtin-nic", NULL, false);
 	/* Its driver is built into both, and known by name only. */
 	put_device(SYSTEM "/0000:00:0a.0", NULL, "e1000", "e1000", false);
+	put_device(SYSTEM "/0000:00:0b.0", "scsi:t-0x05\n", "nls-ascii", NULL, false);
 }
 
 static int run(const char *const argv[])
@@ -258,6 +259,9 @@ static void test_what_is_built_in_is_left_out(void **state)
 	assert_int_equal(modules_add(set, "fs-ext4", &err), 0);
 	assert_int_equal(modules_add(set, "e1000", &err), 0);
 	assert_modules(set, "");
+	/* Built in now, and a module there that only the driver's name leads to. */
+	assert_int_equal(add_device(set, SYSTEM "/0000:00:0b.0", &err), 0);
+	assert_modules(set, "nls_ascii");
 }
 
 static void test_soft_dependencies_are_followed(void **state)
@@ -267,7 +271,7 @@ static void test_soft_dependencies_are_followed(void **state)
 
 	/* xor wants btrfs first and btrfs wants xor first: the circle ends. */
 	assert_int_equal(modules_add_filesystem(set, "btrfs", "rw,subvol=/", &err), 0);
-	assert_modules(set, "crc32c_intel xor btrfs raid6_test");
+	assert_modules(set, "xor crc32c_intel btrfs raid6_test");
 }
 
 static void test_character_sets_come_with_vfat(void **state)

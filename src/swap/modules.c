@@ -314,15 +314,31 @@ int modules_add_filesystem(ModuleSet *set, const char *fstype, const char *optio
 
 int modules_add_restore(ModuleSet *set, Error *err)
 {
-	static const char *const required[] = {"unix_diag", "inet_diag",   "tcp_diag",
-					       "udp_diag",  "packet_diag", "netlink_diag",
-					       "nf_tables", NULL};
-	/* Only programs with such sockets miss the first; the second may be built in without being
-	 * listed. */
-	static const char *const optional[] = {"raw_diag", "af_packet", NULL};
-	int r = add_each(set, required, false, err);
+	/* The aliases by which the kernel itself asks for them (net/core/sock_diag.c): their names
+	 * change. */
+	static const struct {
+		const char *alias, *name;
+	} diag[] = {
+		{"net-pf-16-proto-4-type-1", "unix_diag"},
+		{"net-pf-16-proto-4-type-2", "inet_diag"},
+		{"net-pf-16-proto-4-type-2-6", "tcp_diag"},
+		{"net-pf-16-proto-4-type-2-17", "udp_diag"},
+		{"net-pf-16-proto-4-type-2-255", "raw_diag"},
+		{"net-pf-16-proto-4-type-17", "packet_diag"},
+		{"net-pf-16-proto-4-type-16", "netlink_diag"},
+	};
 
-	return r < 0 ? r : add_each(set, optional, true, err);
+	for (size_t i = 0; i < sizeof(diag) / sizeof(diag[0]); i++) {
+		int r = modules_add(set, diag[i].alias, err);
+
+		/* What is built in need not list its aliases.  That a kernel lacks one altogether
+		 * is for kernel_check_features() to judge. */
+		if (r == -ENOENT)
+			r = modules_add_optional(set, diag[i].name, err);
+		if (r < 0)
+			return r;
+	}
+	return modules_add(set, "nf_tables", err);
 }
 
 int modules_add_pmem(ModuleSet *set, Error *err)
@@ -377,19 +393,24 @@ static int add_driver(ModuleSet *set, const char *device, bool leaf, Error *err)
 	_cleanup_free_ char *modalias = NULL;
 	_cleanup_free_ char *driver = link_name(device, "driver");
 	_cleanup_free_ char *module = link_name(device, "driver/module");
+	const char *name = module ? module : driver;
 	int r = 0;
 
 	if (!path || !driver)
 		return error_errno(err, -ENOMEM, "Finding the driver of %s", device);
+	/* A driver that is built in does not always say which module it would be.  Most are named
+	 * as that. */
+	if (!module && strcmp(driver, "sd") == 0)
+		name = "sd_mod";
 	(void)file_read_line(AT_FDCWD, path, &modalias, NULL);
 	if (modalias)
 		r = lookup(set, modalias, &list, err);
-	if (r >= 0 && module)
-		r = lookup(set, module, &named, err);
+	if (r >= 0)
+		r = lookup(set, name, &named, err);
 	if (r < 0)
 		return r;
 	/* Of several that would do (ahci, ata_generic, ...) the one that does now. */
-	if (named && (!list || lists(list, module)))
+	if (named && (!list || lists(list, name)))
 		return add_list(set, named, err);
 	if (list)
 		return add_list(set, list, err);
@@ -400,8 +421,8 @@ static int add_driver(ModuleSet *set, const char *device, bool leaf, Error *err)
 		err, -ENODEV,
 		"The kernel has no driver for %s, which %s%s drives now (%s; searched %s); "
 		"choose another kernel, or install its complete modules package",
-		device, module ? "module " : "driver ", module ? module : driver,
-		modalias ? modalias : "no modalias", set->modules_dir);
+		device, module ? "module " : "driver ", name, modalias ? modalias : "no modalias",
+		set->modules_dir);
 }
 
 static int add_chain(ModuleSet *set, char *device, Error *err)
