@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-int error_set(Error *err, int code, const char *fmt, ...)
+int(error_set)(Error *err, int code, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -18,7 +18,7 @@ int error_set(Error *err, int code, const char *fmt, ...)
 	return code;
 }
 
-int error_errno(Error *err, int code, const char *fmt, ...)
+int(error_errno)(Error *err, int code, const char *fmt, ...)
 {
 	va_list ap;
 	size_t used;
@@ -34,7 +34,7 @@ int error_errno(Error *err, int code, const char *fmt, ...)
 	return code;
 }
 
-int error_prefix(Error *err, const char *fmt, ...)
+int(error_prefix)(Error *err, const char *fmt, ...)
 {
 	char inner[sizeof(((Error *)0)->text)];
 	va_list ap;
@@ -51,7 +51,7 @@ int error_prefix(Error *err, const char *fmt, ...)
 	return err->code;
 }
 
-int error_hint(Error *err, const char *fmt, ...)
+int(error_hint)(Error *err, const char *fmt, ...)
 {
 	va_list ap;
 	size_t used;

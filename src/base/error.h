@@ -28,3 +28,11 @@ int error_prefix(Error *err, const char *fmt, ...) __attribute__((format(printf,
 
 /* Appends "; hint": what the user can do about it.  Returns the code. */
 int error_hint(Error *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+#ifdef __clang_analyzer__
+/* The analyser does not look into other files: tell it that these return a negative value. */
+#define error_set(...)    ((void)(error_set)(__VA_ARGS__), -1)
+#define error_errno(...)  ((void)(error_errno)(__VA_ARGS__), -1)
+#define error_prefix(...) ((void)(error_prefix)(__VA_ARGS__), -1)
+#define error_hint(...)   ((void)(error_hint)(__VA_ARGS__), -1)
+#endif

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/ini.h"
+
+#define HEALTH_TIMEOUT_MAX_S 3600
+
+static const char *const store_names[] = {
+	[CONFIG_STORE_AUTO] = "auto",
+	[CONFIG_STORE_DISK] = "disk",
+	[CONFIG_STORE_RAM] = "ram",
+	NULL,
+};
+
+static const char *const new_kernel_names[] = {
+	[CONFIG_NEW_KERNEL_SAY] = "say",
+	[CONFIG_NEW_KERNEL_SWAP] = "swap",
+	NULL,
+};
+
+const char *config_store_name(ConfigStore store)
+{
+	return store_names[store];
+}
+
+const char *config_new_kernel_name(ConfigNewKernel what)
+{
+	return new_kernel_names[what];
+}
+
+/* The index of the name that `value` is. */
+static int choice_parse(const char *value, const char *const names[], unsigned *ret, Error *err)
+{
+	for (unsigned i = 0; names[i]; i++) {
+		if (!strcmp(names[i], value)) {
+			*ret = i;
+			return 0;
+		}
+	}
+	(void)error_set(err, -EINVAL, "\"%s\" is not known; write one of: %s", value, names[0]);
+	for (unsigned i = 1; names[i]; i++)
+		(void)snprintf(err->text + strlen(err->text), sizeof(err->text) - strlen(err->text),
+			       ", %s", names[i]);
+	return -EINVAL;
+}
+
+static int text_replace(char **text, const char *value, Error *err)
+{
+	char *copy = strdup(value);
+
+	if (!copy)
+		return error_errno(err, -ENOMEM, "\"%s\"", value);
+	free(*text);
+	*text = copy;
+	return 0;
+}
+
+static int parse_store(const char *value, Config *config, Error *err)
+{
+	unsigned choice;
+	int r = choice_parse(value, store_names, &choice, err);
+
+	if (r < 0)
+		return r;
+	config->store = (ConfigStore)choice;
+	return 0;
+}
+
+static int parse_on_new_kernel(const char *value, Config *config, Error *err)
+{
+	unsigned choice;
+	int r = choice_parse(value, new_kernel_names, &choice, err);
+
+	if (r < 0)
+		return r;
+	config->on_new_kernel = (ConfigNewKernel)choice;
+	return 0;
+}
+
+static int parse_store_path(const char *value, Config *config, Error *err)
+{
+	if (*value != '/')
+		return error_set(err, -EINVAL, "\"%s\" is not an absolute path", value);
+	return text_replace(&config->store_path, value, err);
+}
+
+static int parse_group(const char *value, Config *config, Error *err)
+{
+	if (*value)
+		return text_replace(&config->group, value, err);
+	free(config->group);
+	config->group = NULL;
+	return 0;
+}
+
+static int parse_health_timeout(const char *value, Config *config, Error *err)
+{
+	unsigned long seconds;
+	char *end;
+
+	errno = 0;
+	seconds = strtoul(value, &end, 10);
+	if (*value < '0' || *value > '9' || *end || errno || seconds < 1 ||
+	    seconds > HEALTH_TIMEOUT_MAX_S)
+		return error_set(err, -EINVAL, "\"%s\" is not a number of seconds from 1 to %d",
+				 value, HEALTH_TIMEOUT_MAX_S);
+	config->health_timeout_s = (unsigned)seconds;
+	return 0;
+}
+
+static int parse_kexec_append(const char *value, Config *config, Error *err)
+{
+	return text_replace(&config->kexec_append, value, err);
+}
+
+static const struct {
+	const char *key;
+	int (*parse)(const char *value, Config *config, Error *err);
+} keys[] = {
+	{"Store", parse_store},
+	{"StorePath", parse_store_path},
+	{"Group", parse_group},
+	{"OnNewKernel", parse_on_new_kernel},
+	{"HealthTimeoutSec", parse_health_timeout},
+	{"KexecAppend", parse_kexec_append},
+};
+
+static int config_assign(const char *section, const char *key, const char *value, void *data,
+			 Error *err)
+{
+	if (*section && strcmp(section, "segue") != 0)
+		return error_set(err, -EINVAL,
+				 "%s= is in section [%s]; the only one here is [segue]", key,
+				 section);
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		int r;
+
+		if (strcmp(keys[i].key, key) != 0)
+			continue;
+		r = keys[i].parse(value, data, err);
+		return r < 0 ? error_prefix(err, "%s=", key) : 0;
+	}
+	return error_set(err, -EINVAL, "%s= is not known; see segue.conf(5)", key);
+}
+
+int config_parse(const char *text, size_t size, const char *name, Config *ret, Error *err)
+{
+	_cleanup_config_ Config config = {
+		.store_path = strdup("/var/lib/segue/capture"),
+		.health_timeout_s = 30,
+		.kexec_append = strdup(""),
+	};
+	int r;
+
+	if (!config.store_path || !config.kexec_append)
+		return error_errno(err, -ENOMEM, "Reading %s", name);
+	r = ini_parse(text, size, name, INI_STRICT, config_assign, &config, err);
+	if (r < 0)
+		return r;
+	*ret = config;
+	config = (Config){0};
+	return 0;
+}
+
+int config_read(const char *path, Config *ret, Error *err)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t size = 0;
+	int r = file_read(AT_FDCWD, path, &text, &size, err);
+
+	if (r < 0 && r != -ENOENT)
+		return r;
+	return config_parse(text ? text : "", size, path, ret, err);
+}
+
+void config_release(Config *config)
+{
+	free(config->store_path);
+	free(config->group);
+	free(config->kexec_append);
+	*config = (Config){0};
+}
