@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which accelerator guests can use: KVM only where a kernel has really been seen to boot with it."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The cache: where everything lies that the lab makes, and what guards it against two labs at once."""
 
 import contextlib
@@ -7,6 +8,7 @@ import json
 import os
 from pathlib import Path
 
+from lab.command import say
 from lab.error import LabError
 
 LAB = Path(__file__).resolve().parent
@@ -43,9 +45,14 @@ def instance():
 
 @contextlib.contextmanager
 def lock(name, shared=False):
-    """Hold the lock `name` of this cache; waits while another process holds it."""
+    """Hold the lock `name` of this cache; waits, and says so, while another process holds it."""
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     with open(directory("lock") / name, "w", encoding="ascii") as file:
-        fcntl.flock(file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"waiting for another process that works on the {name}")
+            fcntl.flock(file, kind)
         yield
 
 

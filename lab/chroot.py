@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A Debian 13 tree on this machine: made by mmdebstrap, changed by running commands inside it."""
 
 import contextlib

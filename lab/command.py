@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Commands of the host: run them quietly, and when one fails say so in a line with the end of what it printed."""
 
 import subprocess

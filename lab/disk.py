@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A disk with one partition made of a directory, without mounting anything."""
 
 import uuid

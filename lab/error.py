@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The one kind of failure that the lab reports: a line that names the thing and the way out."""
 
 

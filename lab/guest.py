@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A guest: a running Debian 13 that a test, or the command line, brings up, talks to, resets and takes down.
 
     import sys; sys.path.insert(0, "..")            # the directory that holds lab/

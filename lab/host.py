@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """This machine: the packages it needs to run the lab, installed from Debian if missing."""
 
 import os

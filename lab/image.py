@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The root image: a Debian 13 with two kernels and all that segue's package depends on, as a disk.
 
 The package itself is installed later, in a running guest (see guest.py): an edit of segue costs no image.
@@ -81,9 +82,11 @@ def build(depends):
     base_id = cache.digest(ROOTFS, mirror.find().sources(chroot.RELEASE), key().with_suffix(".pub"), _network_files())
     image_id = cache.digest(base_id, depends, Path(disk.__file__))
     path = cache.directory("image") / image_id
-    if not (path / "image.json").exists():
-        _make(path, _base(base_id), depends)
-    _publish(path)
+    with cache.lock("image build"):
+        if not (path / "image.json").exists():
+            _make(path, _base(base_id), depends)
+        with cache.lock("image"):
+            _publish(path)
     return Image(path)
 
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A virtual machine: a QEMU process in the background, with a monitor, a serial console and a cable to the bridge."""
 
 import contextlib
@@ -34,7 +35,7 @@ class Machine:
     def __init__(self, name):
         network.number(name)
         self.name = name
-        self.path = cache.directory("run", name)
+        self.path = cache.root() / "run" / name
 
     @property
     def disk(self):
@@ -69,6 +70,7 @@ class Machine:
         """
         if self.pid():
             raise LabError(f"{self.name} is up already; `lab/lab down {self.name}` ends it")
+        self.path.mkdir(parents=True, exist_ok=True)
         for file in (self.disk, self.console, self.monitor, self.path / "pid", self.path / "serial"):
             file.unlink(missing_ok=True)
         disk.overlay(self.disk, *backing)
@@ -99,6 +101,8 @@ class Machine:
                 "-netdev", f"tap,id=cable,ifname={self.name},script=no,downscript=no",
                 "-device", f"virtio-net-pci,netdev=cable,mac={network.mac(self.name)}",
                 "-object", "rng-random,id=entropy,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=entropy",
+                # Tells the kernel that it was resumed, so that two resumed from one state differ in their random numbers.
+                "-device", "vmgenid,guid=auto",
                 "-chardev", f"socket,id=serial,path={self.path / 'serial'},server=on,wait=off,logfile={self.console}",
                 "-serial", "chardev:serial",
                 "-qmp", f"unix:{self.monitor},server=on,wait=off",

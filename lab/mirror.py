@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The package mirror: taken from this machine's own apt sources, and asked for other suites than the machine's."""
 
 import re

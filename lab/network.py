@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The lab's network: a bridge in a namespace of its own, guests' taps on it, and a client host in another namespace."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """segue's Debian package, built of the working tree in a chroot of Debian 13."""
 
 import os
@@ -7,9 +8,8 @@ from lab import cache, chroot
 from lab.command import run, say, tail
 from lab.error import LabError
 
-BUILD_PACKAGES = ("build-essential debhelper meson ninja-build pkgconf ccache libjson-c-dev libsystemd-dev "
-                  "libmicrohttpd-dev libcurl4-gnutls-dev libkmod-dev libarchive-dev libblkid-dev libsmartcols-dev "
-                  "libcap-dev libcmocka-dev libzstd-dev").split()
+# What debian/control asks for comes on top.
+BUILD_PACKAGES = ("build-essential", "debhelper", "meson", "ccache")
 CONTROL = cache.TREE / "debian/control"
 # How many builds are kept.
 KEPT = 4
@@ -62,7 +62,7 @@ def _build_chroot(log):
 
 def prepare():
     """Make the build chroot."""
-    with cache.lock("build"):
+    with cache.lock("package build"):
         _build_chroot(_log())
 
 
@@ -76,7 +76,7 @@ def build():
     """The path of segue_*.deb for the working tree as it is; built unless that was done before."""
     if not available():
         raise LabError(f"cannot build segue's package: {CONTROL} does not exist yet")
-    with cache.lock("build"):
+    with cache.lock("package build"):
         names = _files()
         results = cache.directory("debs")
         finished = results / _source_id(names)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A connection to a machine's QEMU monitor (QMP)."""
 
 import json

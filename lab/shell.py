@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Commands in a guest, over ssh from the client host, through one connection that is made again when it breaks."""
 
 import shlex
@@ -17,7 +18,7 @@ class Shell:
     def __init__(self, name):
         self.name = name
         self.address = network.addresses(name)[0]
-        self.socket = cache.directory("run", name) / "ssh"
+        self.socket = cache.root() / "run" / name / "ssh"
 
     def _options(self):
         options = {

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Waiting: for something to become true, or for a process to end, never longer than a limit."""
 
 import os
