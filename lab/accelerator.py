@@ -2,7 +2,9 @@
 """Which accelerator guests can use: KVM only where a kernel has really been seen to boot with it."""
 
 import os
+import select
 import subprocess
+import time
 
 from lab import cache, host, machine
 from lab.command import say
@@ -10,10 +12,12 @@ from lab.error import LabError
 
 PROBE_LIMIT = 30
 BOOTED = b"Run /init as init process"
+# QEMU then stops the machine, but does not end.
+FAILED = b"KVM internal error"
 
 
 def choose(image):
-    """ "kvm" or "tcg"; the answer is kept for this QEMU on this machine's kernel."""
+    """Either "kvm" or "tcg"; the answer is kept for this QEMU on this machine's kernel."""
     wanted = os.environ.get("SEGUE_LAB_ACCELERATOR")
     if wanted:
         if wanted not in machine.ACCELERATORS:
@@ -39,10 +43,22 @@ def _kvm_boots(image):
             "-no-reboot", "-serial", "stdio"]
     probe = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
-        return BOOTED in probe.communicate(timeout=PROBE_LIMIT)[0]
-    except subprocess.TimeoutExpired:
-        probe.kill()
-        return BOOTED in probe.communicate()[0]
+        return _shows(probe.stdout, BOOTED, FAILED, PROBE_LIMIT)
     finally:
         probe.kill()
         probe.wait()
+
+
+def _shows(stream, good, bad, limit):
+    """Whether `good` comes out of `stream` before `bad`, the stream's end and the limit."""
+    seen = b""
+    deadline = time.monotonic() + limit
+    while good not in seen and bad not in seen:
+        remaining = deadline - time.monotonic()
+        if remaining <= 0 or not select.select([stream], [], [], remaining)[0]:
+            break
+        chunk = os.read(stream.fileno(), 1 << 16)
+        if not chunk:
+            break
+        seen += chunk
+    return good in seen

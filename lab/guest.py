@@ -11,6 +11,7 @@
     guest.down()
 """
 
+import os
 import re
 import shutil
 import time
@@ -26,6 +27,7 @@ from lab.shell import Shell
 BOOT_LIMIT = 300
 RESUME_LIMIT = 60
 INSTALL_LIMIT = 180
+KEPT_SNAPSHOTS = 24
 
 
 class Guest:
@@ -69,6 +71,8 @@ class Guest:
             say(f"booting {self.name} with {shape.kernel} for the first time; later it resumes from a snapshot")
             self._boot(current, shape, kind)
             self._save(snapshot, current)
+            _trim_snapshots()
+        os.utime(snapshot)
         return snapshot
 
     def _package_snapshot(self, current, shape, kind, bare, deb):
@@ -188,6 +192,15 @@ class Guest:
         """Execute a command of QEMU's monitor and return its result."""
         with self.machine.qmp() as qmp:
             return qmp.execute(command, **arguments)
+
+
+def _trim_snapshots():
+    """Remove the bare snapshots used longest ago, with those made of them, beyond as many as are worth their disk."""
+    directory = cache.directory("snapshot")
+    bare = [path for path in directory.iterdir() if re.fullmatch("[0-9a-f]+", path.name)]
+    for path in sorted(bare, key=os.path.getmtime)[:-KEPT_SNAPSHOTS]:
+        for old in directory.glob(f"{path.name}*"):
+            shutil.rmtree(old)
 
 
 def up():

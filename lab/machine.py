@@ -163,7 +163,7 @@ class Machine:
 
 
 ACCELERATORS = {
-    "tcg": ["-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max,la57=off"],
+    "tcg": ["-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max,la57=off,svm=off"],
     "kvm": ["-accel", "kvm", "-cpu", "host"],
 }
 
