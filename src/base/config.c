@@ -171,10 +171,11 @@ int config_read(const char *path, Config *ret, Error *err)
 {
 	_cleanup_free_ char *text = NULL;
 	size_t size = 0;
-	int r = file_read(AT_FDCWD, path, &text, &size, err);
+	Error inner = {0};
+	int r = file_read(AT_FDCWD, path, &text, &size, &inner);
 
 	if (r < 0 && r != -ENOENT)
-		return r;
+		return error_set(err, r, "%s", inner.text);
 	return config_parse(text ? text : "", size, path, ret, err);
 }
 

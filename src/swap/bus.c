@@ -33,8 +33,10 @@ int bus_open(sd_bus **ret, Error *err)
 
 	if (r < 0)
 		r = sd_bus_open_system(ret);
+	/* Not the code that it failed with: -ENOENT is a unit that does not exist. */
 	if (r < 0)
-		return error_errno(err, r, "Connecting to systemd");
+		return error_set(err, -ECONNREFUSED, "Connecting to systemd: %s; is it running?",
+				 strerror(-r));
 	return 0;
 }
 

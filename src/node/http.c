@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/http.h"
+
+#include <errno.h>
+#include <microhttpd.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "base/cleanup.h"
+
+#define HTTP_CONNECTIONS_MAX 256U
+#define HTTP_IDLE_LIMIT_S    60U
+#define HTTP_BACKLOG         64
+
+struct Http {
+	struct MHD_Daemon *daemon;
+	sd_event_source *io, *timer, *resumed;
+	const char *group;
+	HttpHandler *handler;
+	void *data;
+	struct Connection *suspended; /* list */
+};
+
+typedef struct Connection {
+	HttpCall call; /* first: a call is its connection */
+	Http *http;
+	struct MHD_Connection *mhd;
+	struct MHD_Response *response;
+	unsigned status;
+	bool handed, answered, suspended, too_large;
+	char *body; /* owned */
+	struct Connection *next, **link;
+} Connection;
+
+static void connection_suspend(Connection *connection)
+{
+	Http *http = connection->http;
+
+	connection->suspended = true;
+	connection->next = http->suspended;
+	connection->link = &http->suspended;
+	if (http->suspended)
+		http->suspended->link = &connection->next;
+	http->suspended = connection;
+	MHD_suspend_connection(connection->mhd);
+}
+
+static void connection_resume(Connection *connection)
+{
+	*connection->link = connection->next;
+	if (connection->next)
+		connection->next->link = connection->link;
+	connection->suspended = false;
+	MHD_resume_connection(connection->mhd);
+}
+
+/* Lets the server do what is due, and asks when it wants to be called though nothing happens. */
+static void http_run(Http *http)
+{
+	MHD_UNSIGNED_LONG_LONG wait_ms;
+
+	(void)MHD_run(http->daemon);
+	if (MHD_get_timeout(http->daemon, &wait_ms) == MHD_YES) {
+		(void)sd_event_source_set_time_relative(http->timer, wait_ms * 1000);
+		(void)sd_event_source_set_enabled(http->timer, SD_EVENT_ONESHOT);
+	} else {
+		(void)sd_event_source_set_enabled(http->timer, SD_EVENT_OFF);
+	}
+}
+
+static int on_io(sd_event_source *source, int fd, uint32_t events, void *data)
+{
+	http_run(data);
+	return 0;
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *data)
+{
+	http_run(data);
+	return 0;
+}
+
+static int on_resumed(sd_event_source *source, void *data)
+{
+	http_run(data);
+	return 0;
+}
+
+void http_answer(HttpCall *call, unsigned status, const char *type, const char *text)
+{
+	Connection *connection = (Connection *)call;
+
+	connection->answered = true;
+	connection->status = status;
+	connection->response = MHD_create_response_from_buffer(
+		strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY);
+	if (connection->response)
+		(void)MHD_add_response_header(connection->response, MHD_HTTP_HEADER_CONTENT_TYPE,
+					      type);
+	if (connection->suspended) {
+		connection_resume(connection);
+		(void)sd_event_source_set_enabled(connection->http->resumed, SD_EVENT_ONESHOT);
+	}
+}
+
+static enum MHD_Result connection_take(Connection *connection, const char *data, size_t size)
+{
+	char *more;
+
+	if (connection->call.body_size + size > HTTP_BODY_MAX) {
+		connection->too_large = true;
+		return MHD_YES;
+	}
+	more = realloc(connection->body, connection->call.body_size + size + 1);
+	if (!more)
+		return MHD_NO;
+	memcpy(more + connection->call.body_size, data, size);
+	connection->call.body_size += size;
+	more[connection->call.body_size] = '\0';
+	connection->body = more;
+	return MHD_YES;
+}
+
+static void connection_hand(Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection->mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+	Http *http = connection->http;
+	Error err = {0};
+
+	connection->handed = true;
+	connection->call.body = connection->body ? connection->body : "";
+	if (!info || peer_access(info->connect_fd, http->group, &connection->call.access, &err) < 0)
+		connection->call.access = ACCESS_NONE;
+	if (connection->too_large)
+		http_answer(
+			&connection->call, MHD_HTTP_CONTENT_TOO_LARGE, "application/json",
+			"{\"error\":{\"code\":\"too-large\",\"message\":\"The request's body is "
+			"larger than 64 KiB\"}}\n");
+	else
+		http->handler(&connection->call, http->data);
+}
+
+static enum MHD_Result on_request(void *data, struct MHD_Connection *mhd, const char *url,
+				  const char *method, const char *version, const char *upload,
+				  size_t *upload_size, void **memory)
+{
+	Connection *connection = *memory;
+
+	if (!connection) {
+		connection = calloc(1, sizeof(*connection));
+		if (!connection)
+			return MHD_NO;
+		connection->http = data;
+		connection->mhd = mhd;
+		*memory = connection;
+		return MHD_YES;
+	}
+	if (*upload_size > 0) {
+		enum MHD_Result result = connection_take(connection, upload, *upload_size);
+
+		*upload_size = 0;
+		return result;
+	}
+	if (!connection->handed) {
+		/* Both texts live as long as the connection's request. */
+		connection->call.method = method;
+		connection->call.path = url;
+		connection_hand(connection);
+	}
+	if (!connection->answered) {
+		connection_suspend(connection);
+		return MHD_YES;
+	}
+	if (!connection->response)
+		return MHD_NO;
+	return MHD_queue_response(mhd, connection->status, connection->response);
+}
+
+static void on_completed(void *data, struct MHD_Connection *mhd, void **memory,
+			 enum MHD_RequestTerminationCode code)
+{
+	Connection *connection = *memory;
+
+	if (!connection)
+		return;
+	if (connection->response)
+		MHD_destroy_response(connection->response);
+	free(connection->body);
+	free(connection);
+	*memory = NULL;
+}
+
+static int http_attach(Http *http, sd_event *event, Error *err)
+{
+	const union MHD_DaemonInfo *info =
+		MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+	int r;
+
+	if (!info || info->epoll_fd < 0)
+		return error_set(err, -EIO, "Starting the HTTP server: it has no epoll descriptor");
+	if ((r = sd_event_add_io(event, &http->io, info->epoll_fd, EPOLLIN, on_io, http)) < 0 ||
+	    (r = sd_event_add_time_relative(event, &http->timer, CLOCK_MONOTONIC, 0, 0, on_timer,
+					    http)) < 0 ||
+	    (r = sd_event_add_defer(event, &http->resumed, on_resumed, http)) < 0)
+		return error_errno(err, r, "Starting the HTTP server");
+	return 0;
+}
+
+int http_open(sd_event *event, int listen_fd, const char *group, HttpHandler *handler, void *data,
+	      Http **ret, Error *err)
+{
+	Http *http = calloc(1, sizeof(*http));
+	int r;
+
+	if (!http)
+		return error_errno(err, -ENOMEM, "Starting the HTTP server");
+	http->group = group;
+	http->handler = handler;
+	http->data = data;
+	http->daemon = MHD_start_daemon(
+		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, http,
+		MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
+		http, MHD_OPTION_CONNECTION_LIMIT, HTTP_CONNECTIONS_MAX,
+		MHD_OPTION_CONNECTION_TIMEOUT, HTTP_IDLE_LIMIT_S, MHD_OPTION_END);
+	if (!http->daemon) {
+		free(http);
+		return error_set(err, -EIO, "Starting the HTTP server: libmicrohttpd refused");
+	}
+	r = http_attach(http, event, err);
+	if (r < 0) {
+		http_close(http);
+		return r;
+	}
+	*ret = http;
+	return 0;
+}
+
+void http_close(Http *http)
+{
+	if (!http)
+		return;
+	/* It must not be stopped while connections are suspended. */
+	while (http->suspended) {
+		http->suspended->answered = true;
+		connection_resume(http->suspended);
+	}
+	(void)MHD_run(http->daemon);
+	(void)sd_event_source_disable_unref(http->io);
+	(void)sd_event_source_disable_unref(http->timer);
+	(void)sd_event_source_disable_unref(http->resumed);
+	MHD_stop_daemon(http->daemon);
+	free(http);
+}
+
+int http_listen(const char *path, int *ret_fd, Error *err)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return error_errno(err, -errno, "Making a socket");
+	if (strlen(path) >= sizeof(address.sun_path))
+		return error_errno(err, -ENAMETOOLONG, "Listening on %s", path);
+	memcpy(address.sun_path, path, strlen(path) + 1);
+	(void)unlink(path);
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || chmod(path, 0666) < 0 ||
+	    listen(fd, HTTP_BACKLOG) < 0)
+		return error_errno(err, -errno, "Listening on %s", path);
+	*ret_fd = steal_fd(&fd);
+	return 0;
+}

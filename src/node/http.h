@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An HTTP server on a unix socket (libmicrohttpd) in an event loop (sd-event). */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <systemd/sd-event.h>
+
+#include "base/error.h"
+#include "node/peer.h"
+
+#define HTTP_BODY_MAX (64U << 10)
+
+typedef struct Http Http;
+
+/* A request that is complete.  It lives until it is answered: exactly once. */
+typedef struct HttpCall {
+	const char *method, *path;
+	const char *body; /* body_size bytes and a NUL byte */
+	size_t body_size;
+	Access access;
+} HttpCall;
+
+/* Answers the call, or keeps it and answers later. */
+typedef void HttpHandler(HttpCall *call, void *data);
+
+/* Serves `listen_fd` (the server's from now on, if this returns 0).  `group`: see peer_access(). */
+int http_open(sd_event *event, int listen_fd, const char *group, HttpHandler *handler, void *data,
+	      Http **ret, Error *err);
+
+/* Calls that are not answered yet get no answer. */
+void http_close(Http *http);
+
+/* Takes a copy of the text.  -ENOMEM leaves the client without an answer. */
+void http_answer(HttpCall *call, unsigned status, const char *type, const char *text);
+
+/* A listening socket that everyone may connect to: who may do what is decided for each call. */
+int http_listen(const char *path, int *ret_fd, Error *err);
