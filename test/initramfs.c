@@ -68,13 +68,15 @@ static void put_packed(const char *name, int (*filter)(struct archive *))
 
 static int setup(void **state)
 {
+	static const char magic[] = {0x7f, 'E', 'L', 'F'};
+
 	strcpy(root, "/tmp/segue-test-initramfs-XXXXXX");
 	if (!mkdtemp(root))
 		return -1;
 	(void)snprintf(output, sizeof(output), "%s/initrd", root);
 	for (size_t i = 0; i < sizeof(module); i++)
 		module[i] = (char)(i * i >> 7);
-	memcpy(module, "\177ELF", 4);
+	memcpy(module, magic, sizeof(magic));
 	put("segue-init", "#!", 2);
 	put("plain.ko", module, sizeof(module));
 	put_packed("packed.ko.xz", archive_write_add_filter_xz);

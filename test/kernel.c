@@ -14,6 +14,7 @@
 #define NEW "7.3.4+deb13-cloud-amd64"
 
 #define IMAGE_SIZE 8192
+#define NAMES_MAX  256
 
 /* A tree with the kernels of these tests, made anew for each. */
 typedef struct Tree {
@@ -33,11 +34,13 @@ static void put(const Tree *t, const char *path, const void *data, size_t size)
 /* A bzImage of nothing: two sectors of setup, the rest zeros. */
 static void make_image(uint8_t image[IMAGE_SIZE], const char *version)
 {
+	static const uint8_t header[] = {0x55, 0xaa, 0, 0, 'H', 'd', 'r', 'S', 0x0f, 0x02};
+
 	memset(image, 0, IMAGE_SIZE);
 	image[0x1f1] = 1;
 	image[0x1f4] = (IMAGE_SIZE - 1024) / 16 & 0xff;
 	image[0x1f5] = (IMAGE_SIZE - 1024) / 16 >> 8;
-	memcpy(image + 0x1fe, "\x55\xaaxxHdrS\x0f\x02", 10);
+	memcpy(image + 0x1fe, header, sizeof(header));
 	image[0x20e] = 0x20;
 	image[0x20f] = 0x01;
 	(void)snprintf((char *)image + 0x320, 200, "%s (builder@host) #1 SMP", version);
@@ -55,7 +58,8 @@ static void put_kernel(const Tree *t, const char *version, const char *image_pat
 
 static int setup(void **state)
 {
-	Tree *t = calloc(1, sizeof(*t));
+	static Tree tree;
+	Tree *t = &tree;
 
 	strcpy(t->root, "/tmp/segue-test-kernel-XXXXXX");
 	if (!mkdtemp(t->root))
@@ -70,9 +74,7 @@ static int teardown(void **state)
 {
 	Tree *t = *state;
 
-	(void)directory_remove(AT_FDCWD, t->root, NULL);
-	free(t);
-	return 0;
+	return directory_remove(AT_FDCWD, t->root, NULL);
 }
 
 static void test_versions_are_ordered(void **state)
@@ -218,8 +220,9 @@ static void test_find_refuses_a_damaged_image(void **state)
 static void collect(const KernelFeature *feature, void *userdata)
 {
 	char *names = userdata;
+	size_t used = strlen(names);
 
-	strcat(strcat(names, feature->config), " ");
+	(void)snprintf(names + used, NAMES_MAX - used, "%s ", feature->config);
 }
 
 static void test_features_come_from_the_configuration(void **state)
@@ -234,7 +237,7 @@ static void test_features_come_from_the_configuration(void **state)
 		"CONFIG_MEM_SOFT_DIRTY=y\nCONFIG_X86_PMEM_LEGACY=m\nCONFIG_DEVTMPFS=y\n"
 		"CONFIG_BLK_DEV_INITRD=y\nCONFIG_NF_TABLES_INETX=y";
 	const Tree *t = *state;
-	char names[256] = "";
+	char names[NAMES_MAX] = "";
 	Error err = {0};
 	Kernel k;
 

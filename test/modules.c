@@ -185,9 +185,10 @@ static void assert_modules(const ModuleSet *set, const char *expected)
 	char names[512] = "";
 
 	for (size_t i = 0; i < modules_count(set); i++) {
-		if (i > 0)
-			strcat(names, " ");
-		strcat(names, modules_name(set, i));
+		size_t used = strlen(names);
+
+		(void)snprintf(names + used, sizeof(names) - used, "%s%s", i > 0 ? " " : "",
+			       modules_name(set, i));
 		assert_int_equal(access(modules_path(set, i), R_OK), 0);
 		assert_non_null(modules_options(set, i));
 	}

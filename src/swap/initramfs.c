@@ -13,7 +13,8 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 
-#define MODULE_MAX (256U << 20) /* far above any; the largest of Debian has some 20 MiB */
+#define MODULE_STEP ((size_t)1 << 20)
+#define MODULE_MAX  ((size_t)256 << 20) /* far above any; the largest of Debian has some 20 MiB */
 
 /* An archive being written, and the directories in it so far. */
 typedef struct Writer {
@@ -132,41 +133,31 @@ static int writer_add_file(Writer *w, const char *path, const char *source, mode
 
 /* ---- modules ---- */
 
-/* The content of a module, unpacked.  The caller frees it. */
-static int module_read(const char *path, char **ret, size_t *ret_size, Error *err)
+static int module_unpack(struct archive *a, const char *path, char **ret, size_t *ret_size,
+			 Error *err)
 {
-	_cleanup_(cleanup_reader) struct archive *a = archive_read_new();
 	_cleanup_free_ char *data = NULL;
-	struct archive_entry *entry;
-	size_t size = 0, room = 1 << 20;
-	la_ssize_t n;
+	size_t size = 0, room = 0;
 
-	data = malloc(room);
-	if (!a || !data)
-		return error_errno(err, -ENOMEM, "Reading module %s", path);
-	/* Those that modules are packed with, and not _all, which would run programs for some. */
-	if (archive_read_support_filter_xz(a) != ARCHIVE_OK ||
-	    archive_read_support_filter_zstd(a) != ARCHIVE_OK ||
-	    archive_read_support_filter_gzip(a) != ARCHIVE_OK ||
-	    archive_read_support_format_raw(a) != ARCHIVE_OK ||
-	    archive_read_open_filename(a, path, 1 << 16) != ARCHIVE_OK ||
-	    archive_read_next_header(a, &entry) != ARCHIVE_OK)
-		return archive_failed(a, "Reading module", path, err);
-	while ((n = archive_read_data(a, data + size, room - size)) > 0) {
-		char *more;
+	for (;;) {
+		la_ssize_t n;
 
+		if (size == room) {
+			char *more = room < MODULE_MAX ? realloc(data, room + MODULE_STEP) : NULL;
+
+			if (!more)
+				return error_errno(err, room < MODULE_MAX ? -ENOMEM : -EFBIG,
+						   "Reading module %s", path);
+			data = more;
+			room += MODULE_STEP;
+		}
+		n = archive_read_data(a, data + size, room - size);
+		if (n < 0)
+			return archive_failed(a, "Reading module", path, err);
+		if (n == 0)
+			break;
 		size += (size_t)n;
-		if (size < room)
-			continue;
-		if (room >= MODULE_MAX)
-			return error_errno(err, -EFBIG, "Reading module %s", path);
-		more = realloc(data, room *= 2);
-		if (!more)
-			return error_errno(err, -ENOMEM, "Reading module %s", path);
-		data = more;
 	}
-	if (n < 0)
-		return archive_failed(a, "Reading module", path, err);
 	/* What no filter recognised is passed on as it is. */
 	if (size < 4 || memcmp(data, "\177ELF", 4) != 0)
 		return error_set(err, -EBADMSG,
@@ -176,6 +167,25 @@ static int module_read(const char *path, char **ret, size_t *ret_size, Error *er
 	*ret = steal_ptr(&data);
 	*ret_size = size;
 	return 0;
+}
+
+/* The content of a module, unpacked.  The caller frees it. */
+static int module_read(const char *path, char **ret, size_t *ret_size, Error *err)
+{
+	_cleanup_(cleanup_reader) struct archive *a = archive_read_new();
+	struct archive_entry *entry;
+
+	if (!a)
+		return error_errno(err, -ENOMEM, "Reading module %s", path);
+	/* Those that modules are packed with, and not _all, which would run programs for some. */
+	if (archive_read_support_filter_xz(a) != ARCHIVE_OK ||
+	    archive_read_support_filter_zstd(a) != ARCHIVE_OK ||
+	    archive_read_support_filter_gzip(a) != ARCHIVE_OK ||
+	    archive_read_support_format_raw(a) != ARCHIVE_OK ||
+	    archive_read_open_filename(a, path, 1 << 16) != ARCHIVE_OK ||
+	    archive_read_next_header(a, &entry) != ARCHIVE_OK)
+		return archive_failed(a, "Reading module", path, err);
+	return module_unpack(a, path, ret, ret_size, err);
 }
 
 char *initramfs_module_path(const ModuleSet *modules, size_t index)

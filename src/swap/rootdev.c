@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -308,8 +309,9 @@ static int device_locate(const char *root, const Mount *mount, RootDevice *d)
 	free(d->source);
 	/* Not what the mount table says, which may be /dev/root or a link. */
 	d->source = text_format("/dev/%s", strrchr(d->sysfs, '/') + 1);
-	for (char *p = d->source; p && (p = strchr(p, '!'));)
-		*p = '/';
+	for (char *p = d->source; p && *p; p++)
+		if (*p == '!')
+			*p = '/';
 	why = device_refusal(d->sysfs);
 	if (members > 1)
 		d->refusal = text_format("btrfs over %zu devices", members);
