@@ -65,7 +65,7 @@ class Guest:
 
     def _bare_snapshot(self, current, shape, kind):
         """A snapshot of it just booted, without segue; made unless it exists."""
-        key = cache.digest(current.id, self.name, shape, kind, host.qemu_version(), cache.LAB / "machine.py")
+        key = cache.digest(host.qemu_version(), *self.machine.argv(current, shape, kind))
         snapshot = cache.directory("snapshot") / key
         if not snapshot.exists():
             say(f"booting {self.name} with {shape.kernel} for the first time; later it resumes from a snapshot")
@@ -108,8 +108,8 @@ class Guest:
     def install(self, deb):
         """Install the package `deb` as its user would."""
         self.push(deb, "/root/")
-        self.exec(f"DEBIAN_FRONTEND=noninteractive apt-get -q -y --allow-downgrades --reinstall install /root/{deb.name}"
-                  f" && rm /root/{deb.name}", limit=INSTALL_LIMIT)
+        self.exec("DEBIAN_FRONTEND=noninteractive apt-get -q -y --allow-downgrades --reinstall install"
+                  f" /root/{deb.name} && rm /root/{deb.name}", limit=INSTALL_LIMIT)
 
     def down(self):
         """End it as by pulling the plug; its disk is forgotten."""
@@ -175,7 +175,8 @@ class Guest:
     def wait_console(self, pattern, limit=120, mark=0):
         """Wait until the console shows, after `mark`, what the regular expression matches; returns the match."""
         compiled = re.compile(pattern, re.MULTILINE)
-        return self.wait(f"/{pattern}/ on the console of {self.name}", lambda: compiled.search(self.console(mark)), limit)
+        return self.wait(f"/{pattern}/ on the console of {self.name}", lambda: compiled.search(self.console(mark)),
+                         limit)
 
     def wait(self, what, check, limit=60):
         """Wait until check() returns something true, and return that; fails at once when the machine ends."""

@@ -15,14 +15,13 @@ from lab.command import tail
 from lab.error import LabError
 from lab.qmp import Qmp
 
-START_LIMIT = 30
 END_LIMIT = 20
 CONSOLE_LINES = 20
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What a machine is made of; machines of one shape can resume each other's saved states."""
+    """What a machine is made of."""
     kernel: str
     memory: int = 1024
     cpus: int = 2
@@ -77,7 +76,7 @@ class Machine:
         network.add_tap(self.name)
         cache.write_json(self.path / "machine.json",
                          {**asdict(shape), "image": image.id, "accelerator": accelerator})
-        argv = self._argv(image, shape, accelerator) + (["-incoming", "defer"] if resume else [])
+        argv = self.argv(image, shape, accelerator) + (["-incoming", "defer"] if resume else [])
         with open(self.path / "qemu.log", "w", encoding="utf-8") as log:
             log.write(" ".join(map(str, argv)) + "\n")
             log.flush()
@@ -89,7 +88,8 @@ class Machine:
             with self.qmp() as qmp:
                 qmp.load(resume)
 
-    def _argv(self, image, shape, accelerator):
+    def argv(self, image, shape, accelerator):
+        """The QEMU that start() runs: what of it is the same can resume the same saved states."""
         kernel, initrd = image.boot_files(shape.kernel)
         arguments = f"root={image.root_argument} ro console=tty0 console=ttyS0,115200 {shape.append}".strip()
         return [host.QEMU, "-name", f"segue-lab-{self.name}", "-machine", "pc", *ACCELERATORS[accelerator],
@@ -101,7 +101,7 @@ class Machine:
                 "-netdev", f"tap,id=cable,ifname={self.name},script=no,downscript=no",
                 "-device", f"virtio-net-pci,netdev=cable,mac={network.mac(self.name)}",
                 "-object", "rng-random,id=entropy,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=entropy",
-                # Tells the kernel that it was resumed, so that two resumed from one state differ in their random numbers.
+                # Tells the kernel that it was resumed: it then takes new random numbers.
                 "-device", "vmgenid,guid=auto",
                 "-chardev", f"socket,id=serial,path={self.path / 'serial'},server=on,wait=off,logfile={self.console}",
                 "-serial", "chardev:serial",

@@ -94,7 +94,7 @@ def find():
 
     mains = [source.uri for source in sources if source.suite in (release, "stable", "testing", "sid", "unstable")]
     if not mains:
-        raise LabError(f"no source of Debian's main packages for {release} in {APT}; add one, as for any Debian machine")
+        raise LabError(f"no source of Debian's main packages for {release} in {APT}; add one as for any Debian")
     security = [source.uri for source in sources if source.suite in (f"{release}-security", "stable-security")]
     return Mirror(max(mains, key=likely), security[0] if security else None)
 

@@ -22,17 +22,16 @@ def available():
     return CONTROL.exists()
 
 
-def _files():
-    """What is or could be under version control, as it is in the working tree."""
+def _copy_tree(place):
+    """Copy to `place` what is or could be under version control, as it is now; returns what names the copy."""
     listed = run("git", "-C", cache.TREE, "ls-files", "-z", "--cached", "--others", "--exclude-standard",
                  what="list the working tree")
-    names = sorted({name for name in listed.split("\0") if name})
-    return [name for name in names if (cache.TREE / name).is_symlink() or (cache.TREE / name).is_file()]
-
-
-def _source_id(names):
+    names = sorted(name for name in set(listed.split("\0")) if name and os.path.lexists(cache.TREE / name))
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    run("cp", "-a", "--parents", "-t", place, *names, cwd=cache.TREE, what="copy the working tree")
     packaged = [name for name in names if not name.startswith(NOT_PACKAGED)]
-    return cache.digest(*(part for name in packaged for part in (name, cache.TREE / name)), " ".join(BUILD_PACKAGES))
+    return cache.digest(*(part for name in packaged for part in (name, place / name)))
 
 
 def _build_chroot(log):
@@ -77,11 +76,12 @@ def build():
     if not available():
         raise LabError(f"cannot build segue's package: {CONTROL} does not exist yet")
     with cache.lock("package build"):
-        names = _files()
+        log = _log()
+        tree = _build_chroot(log)
         results = cache.directory("debs")
-        finished = results / _source_id(names)
+        finished = results / _copy_tree(tree.path / "build/segue")
         if not finished.exists():
-            _build(names, finished)
+            _build(tree, finished)
             for old in sorted(results.glob("[0-9a-f]*"), key=os.path.getmtime)[:-KEPT]:
                 shutil.rmtree(old)
         cache.write_json(results / "current.json", finished.name)
@@ -106,21 +106,22 @@ def _segue(directory):
     return packages[0]
 
 
-def _build(names, finished):
-    log = _log()
-    tree = _build_chroot(log)
+def _build(tree, finished):
+    """Build the sources copied into the chroot `tree`, and put the packages into `finished`."""
     say("building segue's package")
     place = tree.path / "build"
-    shutil.rmtree(place, ignore_errors=True)
-    (place / "segue").mkdir(parents=True)
-    run("cp", "-a", "--parents", "-t", place / "segue", *names, cwd=cache.TREE, what="copy the working tree")
+    for old in place.glob("*.*deb"):
+        old.unlink()
     environment = {"DEB_BUILD_OPTIONS": f"nocheck parallel={os.cpu_count()}", "CCACHE_DIR": "/var/cache/ccache",
                    "PATH": f"/usr/lib/ccache:{chroot.ENVIRONMENT['PATH']}"}
     try:
         tree.run("dpkg-buildpackage", "-b", "-us", "-uc", cwd="/build/segue", env=environment,
                  what="build segue's package")
     except LabError as error:
-        raise LabError(f"{error}\nerrors in it:\n{_errors(log)}") from None
+        complaints = _complaints(tree.log)
+        if not complaints:
+            raise
+        raise LabError(f"{str(error).partition(chr(10))[0]}\n{complaints}") from None
     fresh = finished.with_suffix(".new")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir()
@@ -130,7 +131,7 @@ def _build(names, finished):
     fresh.rename(finished)
 
 
-def _errors(log):
-    """The compiler's complaints in a log, which `tail` of it seldom shows."""
+def _complaints(log):
+    """The compiler's errors in a log, of which the end seldom shows them; "" if there are none."""
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    return tail("\n".join(line for line in lines if "error:" in line or "FAILED:" in line)) or f"    {log}"
+    return tail("\n".join(line for line in lines if " error: " in line))

@@ -24,7 +24,8 @@ class Shell:
         options = {
             "User": "root", "IdentityFile": image.key(), "IdentitiesOnly": "yes", "BatchMode": "yes",
             "StrictHostKeyChecking": "no", "UserKnownHostsFile": "/dev/null", "LogLevel": "ERROR",
-            "KexAlgorithms": "curve25519-sha256", "ConnectTimeout": 10, "ServerAliveInterval": 1, "ServerAliveCountMax": 30, "ControlPath": self.socket,
+            "KexAlgorithms": "curve25519-sha256", "ConnectTimeout": 10,
+            "ServerAliveInterval": 1, "ServerAliveCountMax": 30, "ControlPath": self.socket,
         }
         return ["-F", "none", *(f"-o{name}={value}" for name, value in options.items())]
 
