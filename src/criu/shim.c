@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * segue-criu.so: loaded into an unmodified criu with LD_PRELOAD.
+ *
+ * It gives criu three things for which it has no option:
+ *
+ * 1. It enters the namespaces of the unit (SEGUE_NAMESPACES: descriptor numbers, comma separated)
+ *    after the dynamic loader is through, before main().  A sandboxed unit must be dumped from
+ *    inside its mount namespace (from outside, CRIU sees "unreachable sharing" in what systemd
+ *    mounted), but inside, the sandbox may forbid to execute or map criu and its libraries
+ *    (NoExecPaths=).  By now they are mapped.
+ *
+ * 2. With SEGUE_IGNORE_USERNS set, the user namespace of every task looks like criu's own.
+ *    A unit with PrivateUsers= has a user namespace of its own but the host's network, IPC and
+ *    PID namespaces, which CRIU refuses ("One or more namespaces doesn't belong to the target user
+ *    namespace", criu/namespaces.c: CRIU re-creates the user namespace first and would own nothing
+ *    in the others).  segue sets this only for units whose processes have no capability in their
+ *    user namespace and cannot gain one, with identity-mapped ids; outside, they are equally
+ *    powerless.
+ *
+ * 3. A barrier: criu is called with --action-script segue-barrier.  criu announces each stage by
+ *    setenv("CRTOOLS_SCRIPT_ACTION", STAGE) and then runs the script (criu/action-scripts.c).  At
+ *    the stage "pre-resume", when all tasks of a tree are restored and stand still, the setenv()
+ *    here writes a byte to the descriptor SEGUE_BARRIER_READY and waits for one from
+ *    SEGUE_BARRIER_GO; so no tree runs before all trees are known to be restored.  The "script"
+ *    itself succeeds without being executed.
+ */
+/* Without this, <sys/stat.h> makes fstatat another name for fstatat64; here both are to be defined. */
+#undef _FILE_OFFSET_BITS
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define EXIT_SHIM 121
+
+static bool ignore_userns;
+static int barrier_ready = -1, barrier_go = -1;
+
+static int env_fd(const char *name)
+{
+	const char *value = getenv(name);
+
+	return value ? (int)strtol(value, NULL, 10) : -1;
+}
+
+static void enter_namespaces(const char *list)
+{
+	while (*list) {
+		char *end;
+		int fd = (int)strtol(list, &end, 10);
+
+		if (end == list || setns(fd, 0) < 0) {
+			(void)dprintf(2,
+				      "segue-criu: entering the namespace of descriptor %.8s: %s\n",
+				      list, strerror(errno));
+			_exit(EXIT_SHIM);
+		}
+		(void)close(fd);
+		list = *end == ',' ? end + 1 : end;
+	}
+}
+
+__attribute__((constructor)) static void shim_start(void)
+{
+	const char *namespaces = getenv("SEGUE_NAMESPACES");
+
+	ignore_userns = getenv("SEGUE_IGNORE_USERNS") != NULL;
+	barrier_ready = env_fd("SEGUE_BARRIER_READY");
+	barrier_go = env_fd("SEGUE_BARRIER_GO");
+	if (namespaces)
+		enter_namespaces(namespaces);
+}
+
+/* criu/namespaces.c takes the inode of ns/NAME below a task's /proc directory for its identity. */
+static int stat_namespace(int (*real)(int, const char *, struct stat *, int), int dirfd,
+			  const char *path, struct stat *st, int flags)
+{
+	if (ignore_userns && strcmp(path, "ns/user") == 0)
+		return real(AT_FDCWD, "/proc/self/ns/user", st, flags);
+	return real(dirfd, path, st, flags);
+}
+
+typedef int (*stat_function)(int, const char *, struct stat *, int);
+
+static stat_function next_stat(const char *name)
+{
+	stat_function function;
+	void *symbol = dlsym(RTLD_NEXT, name);
+
+	memcpy(&function, &symbol, sizeof(function));
+	return function;
+}
+
+int fstatat(int dirfd, const char *restrict path, struct stat *restrict st, int flags)
+{
+	static stat_function real;
+
+	if (!real)
+		real = next_stat("fstatat");
+	return stat_namespace(real, dirfd, path, st, flags);
+}
+
+/* On 64-bit machines the same function and the same structure under another name. */
+int fstatat64(int dirfd, const char *restrict path, struct stat64 *restrict st, int flags)
+{
+	static stat_function real;
+
+	if (!real)
+		real = next_stat("fstatat64");
+	return stat_namespace(real, dirfd, path, (struct stat *)st, flags);
+}
+
+static void barrier_wait(void)
+{
+	char byte = 'r';
+
+	if (write(barrier_ready, &byte, 1) != 1 || read(barrier_go, &byte, 1) != 1)
+		_exit(EXIT_SHIM);
+	(void)close(barrier_ready);
+	(void)close(barrier_go);
+	barrier_ready = barrier_go = -1;
+}
+
+int setenv(const char *name, const char *value, int replace)
+{
+	static int (*real)(const char *, const char *, int);
+
+	if (!real) {
+		void *symbol = dlsym(RTLD_NEXT, "setenv");
+
+		memcpy(&real, &symbol, sizeof(real));
+	}
+	if (barrier_ready >= 0 && strcmp(name, "CRTOOLS_SCRIPT_ACTION") == 0 &&
+	    strcmp(value, "pre-resume") == 0)
+		barrier_wait();
+	return real(name, value, replace);
+}
+
+int execvp(const char *file, char *const argv[])
+{
+	static int (*real)(const char *, char *const[]);
+
+	if (strcmp(file, "segue-barrier") == 0)
+		_exit(0);
+	if (!real) {
+		void *symbol = dlsym(RTLD_NEXT, "execvp");
+
+		memcpy(&real, &symbol, sizeof(real));
+	}
+	return real(file, argv);
+}

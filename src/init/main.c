@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * segue-init: PID 1 of the swap initramfs.  Lands, restores, hands over to the real init; if it
+ * cannot, jumps back to the kernel that the machine came from, with the same captures.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/reboot.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "init/root.h"
+#include "store/store.h"
+#include "swap/handover.h"
+#include "swap/journal.h"
+#include "swap/kexec.h"
+#include "swap/quiesce.h"
+#include "swap/restore.h"
+#include "swap/streams.h"
+
+/* PID_MAX_LIMIT of a 64-bit kernel.  What systemd sets too (50-pid-max.conf). */
+#define PID_MAX_TEXT "4194304"
+
+typedef struct Landing {
+	json_object *handover;
+	Journal *journal; /* NULL before the root filesystem is there */
+	Restore *restore;
+	int store_fd;
+} Landing;
+
+static void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static void say(const char *fmt, ...)
+{
+	_cleanup_close_ int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
+	char text[900];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (fd >= 0)
+		(void)dprintf(fd, "<5>segue-init: %s\n", text);
+}
+
+/* ---- the steps, in order ---- */
+
+static int handover_read(Landing *landing, Error *err)
+{
+	int64_t version = 0;
+	int r = json_read(AT_FDCWD, HANDOVER_PATH, &landing->handover, err);
+
+	if (r == 0)
+		r = json_get_int(landing->handover, "version", &version, err);
+	if (r == 0 && version != HANDOVER_VERSION)
+		r = error_set(err, -EBADMSG, "The handover is of version %lld, not %d",
+			      (long long)version, HANDOVER_VERSION);
+	return r;
+}
+
+/* Kept programs get their PIDs again, so nobody else may: what is started from now on is numbered
+ * from far above. */
+static int pids_reserve(Landing *landing, Error *err)
+{
+	int r = file_write_value(AT_FDCWD, "/proc/sys/kernel/pid_max", PID_MAX_TEXT, err);
+	char last[16];
+
+	(void)snprintf(last, sizeof(last), "%lld",
+		       (long long)json_opt_int(landing->handover, "pid_last", 100000));
+	return r < 0 ? r : file_write_value(AT_FDCWD, "/proc/sys/kernel/ns_last_pid", last, err);
+}
+
+static int modules_load(Landing *landing, Error *err)
+{
+	return root_load_modules(landing->handover, err);
+}
+
+static int root_enter(Landing *landing, Error *err)
+{
+	return root_switch(landing->handover, err);
+}
+
+static int journal_continue(Landing *landing, Error *err)
+{
+	int r = journal_open(&landing->journal, err);
+
+	if (r < 0)
+		return r;
+	json_put_string(journal_object(landing->journal), "direction",
+			json_opt_string(landing->handover, "direction", "forward"));
+	return journal_enter(landing->journal, SWAP_LAND, err);
+}
+
+static int store_open(Landing *landing, Error *err)
+{
+	json_object *location;
+	const Store *store;
+	int r = json_get_object(landing->handover, "store", &location, err);
+
+	if (r < 0)
+		return r;
+	store = store_by_name(json_opt_string(location, "kind", ""));
+	if (!store)
+		return error_set(err, -EBADMSG, "The handover names an unknown store");
+	r = store->find(location, &landing->store_fd, err);
+	return r < 0 ? r : restore_new(landing->store_fd, &landing->restore, err);
+}
+
+static int machine_restore(Landing *landing, Error *err)
+{
+	return restore_machine(landing->restore, err);
+}
+
+static int units_restore(Landing *landing, Error *err)
+{
+	int r = journal_enter(landing->journal, SWAP_RESTORE, err);
+
+	return r < 0 ? r : restore_units(landing->restore, err);
+}
+
+static int units_adopt(Landing *landing, Error *err)
+{
+	return restore_adopt(landing->restore, err);
+}
+
+static int units_thaw(Landing *landing, Error *err)
+{
+	int r = restore_thaw(landing->restore, err);
+
+	json_put_int(journal_object(landing->journal), "blackout_us",
+		     restore_elapsed_us(landing->restore));
+	return r < 0 ? r : journal_enter(landing->journal, SWAP_ADOPT, err);
+}
+
+/* What a failed step leaves as a way out. */
+typedef enum WayOut {
+	REBOOT, /* nothing of the machine is at hand yet: its boot loader's default kernel, cold */
+	BACK,   /* the other kernel, same captures */
+	STAY,   /* programs run already */
+} WayOut;
+
+static const struct Step {
+	const char *name;
+	int (*run)(Landing *landing, Error *err);
+	WayOut otherwise;
+} steps[] = {
+	{"reading the handover", handover_read, REBOOT},
+	{"reserving PIDs", pids_reserve, REBOOT},
+	{"loading modules", modules_load, REBOOT},
+	{"mounting the root filesystem", root_enter, REBOOT},
+	{"continuing the journal", journal_continue, BACK},
+	{"opening the store", store_open, BACK},
+	{"restoring the machine", machine_restore, BACK},
+	{"restoring the programs", units_restore, BACK},
+	{"preparing systemd", units_adopt, BACK},
+	{"letting the programs run", units_thaw, STAY},
+};
+
+/* ---- the ways out ---- */
+
+static int back_jump(Landing *landing, Error *err)
+{
+	_cleanup_(mounts_free) MountTable mounts = {0};
+	const char *image, *initrd, *cmdline;
+	json_object *back;
+	int r = json_get_object(landing->handover, "back", &back, err);
+
+	if (r == 0)
+		r = json_get_string(back, "image", &image, err);
+	if (r == 0)
+		r = json_get_string(back, "initrd", &initrd, err);
+	if (r == 0)
+		r = json_get_string(back, "cmdline", &cmdline, err);
+	if (r == 0)
+		r = kexec_load(image, initrd, cmdline, err);
+	if (r == 0)
+		r = mounts_read(0, &mounts, err);
+	if (r == 0)
+		r = filesystems_freeze(&mounts, err);
+	if (r == 0)
+		r = kexec_jump(err);
+	filesystems_thaw(&mounts);
+	return r;
+}
+
+static void fail_back(Landing *landing, const Error *why)
+{
+	Error error = {0};
+
+	if (landing->restore)
+		restore_kill(landing->restore);
+	if (landing->journal) {
+		json_put_string(journal_object(landing->journal), "reason", why->text);
+		(void)journal_enter(landing->journal, SWAP_JUMP, NULL);
+	}
+	say("going back to the old kernel");
+	(void)back_jump(landing, &error);
+	say("cannot go back: %s", error.text);
+	/* The captures stay where they are; the boot goes on and units start afresh. */
+	if (landing->journal)
+		(void)journal_end(landing->journal, SWAP_FAILED, why, NULL);
+}
+
+static void fail(Landing *landing, WayOut way_out, const Error *why)
+{
+	say("%s", why->text);
+	switch (way_out) {
+	case REBOOT:
+		say("rebooting into the machine's default kernel");
+		sync();
+		(void)reboot(RB_AUTOBOOT);
+		return;
+	case BACK:
+		fail_back(landing, why);
+		return;
+	case STAY:
+		if (landing->journal)
+			journal_warn(landing->journal, why->text);
+	}
+}
+
+static int land(void)
+{
+	Landing landing = {.store_fd = -1};
+	Error error = {0};
+	const char *init;
+
+	if (root_prepare(&error) < 0)
+		fail(&landing, REBOOT, &error);
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		int64_t start = clock_monotonic_us();
+
+		if (steps[i].run(&landing, &error) < 0) {
+			(void)error_prefix(&error, "%s", steps[i].name);
+			fail(&landing, steps[i].otherwise, &error);
+			break;
+		}
+		say("%s: %lld ms", steps[i].name, (long long)(clock_monotonic_us() - start) / 1000);
+	}
+	init = json_opt_string(landing.handover, "init", "/sbin/init");
+	(void)execl(init, init, (char *)NULL);
+	say("executing %s: %s", init, strerror(errno));
+	return 1;
+}
+
+int main(int argc, char *argv[])
+{
+	Error error = {0};
+
+	if (argc == 2 && strcmp(argv[1], "streams") == 0) {
+		if (streams_give(&error) == 0)
+			return 0;
+		(void)fprintf(stderr, "segue-init: %s\n", error.text);
+		return 1;
+	}
+	if (getpid() != 1) {
+		(void)fprintf(stderr, "segue-init: runs as PID 1 of a swap; see segue(8)\n");
+		return 2;
+	}
+	return land();
+}

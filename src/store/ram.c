@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Captures in memory that both kernels leave alone: the first persistent-memory device that
+ * memmap=SIZE!START on the command line makes (X86_PMEM_LEGACY).  The command line of the next
+ * kernel is that of this one, so it reserves the same region.
+ *
+ * The region holds an ext4 without a journal, made afresh for each swap and mounted with DAX where
+ * the kernel can, so that what is written is in the region and nowhere else.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <linux/fs.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/process.h"
+#include "store/store.h"
+
+#define RAM_DEVICE "/dev/pmem0"
+#define RAM_MOUNT  "/run/segue/store"
+
+static int ram_locate(const char *path, json_object **ret_location, int64_t *ret_free_bytes,
+		      Error *err)
+{
+	_cleanup_free_ char *sectors = NULL;
+
+	(void)path;
+	if (file_read_line(AT_FDCWD, "/sys/class/block/pmem0/size", &sectors, NULL) < 0) {
+		(void)error_set(err, -ENODEV, "This machine reserves no memory for the ram store");
+		return error_hint(err,
+				  "boot with memmap=SIZE!START (segue.conf(5)) or set Store=disk");
+	}
+	/* What ext4 needs for itself is well below a sixteenth. */
+	*ret_free_bytes = strtoll(sectors, NULL, 10) * 512 / 16 * 15;
+	*ret_location = json_object_new_object();
+	json_put_string(*ret_location, "kind", "ram");
+	json_put_string(*ret_location, "device", RAM_DEVICE);
+	return 0;
+}
+
+static int ram_mount(Error *err)
+{
+	int r = directory_make(AT_FDCWD, RAM_MOUNT, 0700, err);
+
+	if (r < 0)
+		return r;
+	if (mount(RAM_DEVICE, RAM_MOUNT, "ext4", MS_NODEV | MS_NOSUID | MS_NOEXEC | MS_NOATIME,
+		  "dax") == 0 ||
+	    mount(RAM_DEVICE, RAM_MOUNT, "ext4", MS_NODEV | MS_NOSUID | MS_NOEXEC | MS_NOATIME,
+		  NULL) == 0)
+		return 0;
+	return error_errno(err, -errno, "Mounting " RAM_DEVICE);
+}
+
+static int ram_open(int *ret_dirfd, Error *err)
+{
+	int fd = open(RAM_MOUNT, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return error_errno(err, -errno, "Opening " RAM_MOUNT);
+	*ret_dirfd = fd;
+	return 0;
+}
+
+static int ram_reserve(json_object *location, int *ret_dirfd, Error *err)
+{
+	const char *const mkfs[] = {"mke2fs",
+				    "-q",
+				    "-F",
+				    "-t",
+				    "ext4",
+				    "-b",
+				    "4096",
+				    "-m",
+				    "0",
+				    "-O",
+				    "^has_journal",
+				    "-E",
+				    "nodiscard,root_owner=0:0",
+				    RAM_DEVICE,
+				    NULL};
+	int r;
+
+	(void)location;
+	(void)umount2(RAM_MOUNT, 0);
+	r = process_run(mkfs, 60000, NULL, err);
+	if (r == 0)
+		r = ram_mount(err);
+	if (r == 0 && chmod(RAM_MOUNT, 0700) < 0)
+		r = error_errno(err, -errno, "Setting the mode of " RAM_MOUNT);
+	return r < 0 ? r : ram_open(ret_dirfd, err);
+}
+
+static int ram_seal(json_object *location, int dirfd, Error *err)
+{
+	(void)location;
+	return syncfs(dirfd) < 0 ? error_errno(err, -errno, "Syncing the captures") : 0;
+}
+
+static int ram_find(json_object *location, int *ret_dirfd, Error *err)
+{
+	int r = 0;
+
+	(void)location;
+	if (access(RAM_MOUNT "/capture.json", F_OK) < 0)
+		r = ram_mount(err);
+	return r < 0 ? r : ram_open(ret_dirfd, err);
+}
+
+/* Overwrites the whole region: the next user of this memory, a crash dump or a curious root must
+ * find nothing. */
+static int ram_wipe(json_object *location, Error *err)
+{
+	static const char zero[1 << 16];
+	_cleanup_close_ int fd = -1;
+	uint64_t size = 0;
+
+	(void)location;
+	(void)umount2(RAM_MOUNT, MNT_DETACH);
+	fd = open(RAM_DEVICE, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || ioctl(fd, BLKGETSIZE64, &size) < 0)
+		return error_errno(err, -errno, "Wiping " RAM_DEVICE);
+	for (uint64_t at = 0; at < size; at += sizeof(zero)) {
+		size_t n = size - at < sizeof(zero) ? (size_t)(size - at) : sizeof(zero);
+
+		if (pwrite(fd, zero, n, (off_t)at) != (ssize_t)n)
+			return error_errno(err, -errno, "Wiping " RAM_DEVICE);
+	}
+	return fsync(fd) < 0 ? error_errno(err, -errno, "Wiping " RAM_DEVICE) : 0;
+}
+
+const Store store_ram = {
+	.name = "ram",
+	.locate = ram_locate,
+	.reserve = ram_reserve,
+	.seal = ram_seal,
+	.find = ram_find,
+	.wipe = ram_wipe,
+};

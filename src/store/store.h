@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where captures lie across the jump.  A backend is a row of functions; both sides of the jump use
+ * the same rows, with the location (a JSON object that the backend understands) handed over in the
+ * swap initramfs.
+ */
+#pragma once
+
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+typedef struct Store {
+	const char *name; /* as in segue.conf */
+
+	/* Finds a place for captures: says where, and how many bytes fit.  Changes nothing. -ENODEV
+	 * with the way out if this machine has none. */
+	int (*locate)(const char *path, json_object **ret_location, int64_t *ret_free_bytes,
+		      Error *err);
+
+	/* Makes the place ready and empty, for writing; returns the directory for the captures. */
+	int (*reserve)(json_object *location, int *ret_dirfd, Error *err);
+
+	/* Everything written is on the medium afterwards, and survives the jump. */
+	int (*seal)(json_object *location, int dirfd, Error *err);
+
+	/* After the jump, with the root filesystem and the host's mounts in place: finds what was
+	 * sealed. */
+	int (*find)(json_object *location, int *ret_dirfd, Error *err);
+
+	/* Destroys the captures: nothing of them can be read any more. */
+	int (*wipe)(json_object *location, Error *err);
+} Store;
+
+extern const Store store_disk, store_ram;
+
+/* By the name in segue.conf: "disk", "ram"; "auto": ram where this machine has it, else disk.  NULL
+ * if there is no such store. */
+const Store *store_by_name(const char *name);

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The half of adopt.h that is linked into segued. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "swap/adopt.h"
+#include "swap/bus.h"
+#include "swap/unit.h"
+
+static int service_start(sd_bus *bus, const char *unit, Error *err)
+{
+	_cleanup_message_ sd_bus_message *call = NULL;
+	int r = sd_bus_message_new_method_call(bus, &call, BUS_SYSTEMD, BUS_SYSTEMD_PATH,
+					       BUS_SYSTEMD_MANAGER, "StartUnit");
+
+	if (r >= 0)
+		r = sd_bus_message_append(call, "ss", unit, "replace");
+	if (r < 0)
+		return error_errno(err, r, "Adopting %s", unit);
+	return bus_call_job(bus, call, unit, NULL, err);
+}
+
+static int scope_append_pids(sd_bus_message *call, json_object *tasks)
+{
+	int r = sd_bus_message_open_container(call, 'a', "(sv)");
+
+	if (r >= 0)
+		r = sd_bus_message_open_container(call, 'r', "sv");
+	if (r >= 0)
+		r = sd_bus_message_append(call, "s", "PIDs");
+	if (r >= 0)
+		r = sd_bus_message_open_container(call, 'v', "au");
+	if (r >= 0)
+		r = sd_bus_message_open_container(call, 'a', "u");
+	for (size_t i = 0; r >= 0 && i < json_length(tasks); i++)
+		r = sd_bus_message_append(
+			call, "u",
+			(uint32_t)json_opt_int(json_object_array_get_idx(tasks, i), "pid", 0));
+	for (int i = 0; r >= 0 && i < 4; i++)
+		r = sd_bus_message_close_container(call);
+	return r;
+}
+
+/* Processes that have ended meanwhile would make the call fail; they are taken out of the list
+ * first. */
+static void tasks_prune(json_object *tasks)
+{
+	for (size_t i = json_length(tasks); i-- > 0;) {
+		char path[64];
+
+		(void)snprintf(
+			path, sizeof(path), "/proc/%lld",
+			(long long)json_opt_int(json_object_array_get_idx(tasks, i), "pid", 0));
+		if (!path_exists(AT_FDCWD, path))
+			(void)json_object_array_del_idx(tasks, i, 1);
+	}
+}
+
+static int scope_start(sd_bus *bus, const char *unit, json_object *tasks, Error *err)
+{
+	_cleanup_message_ sd_bus_message *call = NULL;
+	int r;
+
+	tasks_prune(tasks);
+	r = sd_bus_message_new_method_call(bus, &call, BUS_SYSTEMD, BUS_SYSTEMD_PATH,
+					   BUS_SYSTEMD_MANAGER, "StartTransientUnit");
+	if (r >= 0)
+		r = sd_bus_message_append(call, "ss", unit, "replace");
+	if (r >= 0)
+		r = scope_append_pids(call, tasks);
+	if (r >= 0)
+		r = sd_bus_message_append(call, "a(sa(sv))", 0);
+	if (r < 0)
+		return error_errno(err, r, "Adopting %s", unit);
+	return bus_call_job(bus, call, unit, NULL, err);
+}
+
+static int unit_verify(json_object *u, const char *name, bool scope, Error *err)
+{
+	_cleanup_unit_ Unit unit = {0};
+	pid_t main_pid = scope ? 0 : (pid_t)json_opt_int(u, "main_pid", 0);
+	int r = unit_query(name, &unit, err);
+
+	if (r < 0)
+		return r;
+	if (strcmp(unit.active_state, "active") != 0)
+		return error_set(err, -EPROTO, "%s is %s after the swap; see: journalctl -u %s",
+				 name, unit.active_state, name);
+	if (main_pid > 0 && unit.main_pid != main_pid)
+		return error_set(err, -EPROTO, "%s runs as process %d, not as %d as before", name,
+				 (int)unit.main_pid, (int)main_pid);
+	return 0;
+}
+
+static void dropin_remove(const char *unit)
+{
+	_cleanup_free_ char *file =
+		text_format("/run/systemd/system/%s.d/50-segue-adopt.conf", unit);
+	_cleanup_free_ char *directory = text_format("/run/systemd/system/%s.d", unit);
+
+	if (file)
+		(void)unlink(file);
+	if (directory)
+		(void)rmdir(directory);
+}
+
+int adopt_finish(json_object *units, Error *err)
+{
+	_cleanup_bus_ sd_bus *bus = NULL;
+	int r = bus_open(&bus, err), failed = 0;
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < json_length(units); i++) {
+		json_object *u = json_object_array_get_idx(units, i);
+		const char *name = json_opt_string(u, "unit", "");
+		bool scope = strcmp(json_opt_string(u, "kind", ""), "scope") == 0;
+		Error why = {0};
+
+		r = scope ? scope_start(bus, name, json_opt_array(u, "tasks"), &why)
+			  : service_start(bus, name, &why);
+		if (r == 0)
+			r = unit_verify(u, name, scope, &why);
+		json_put_string(u, "outcome", r == 0 ? "carried" : "failed");
+		if (r < 0 && failed == 0)
+			failed = error_set(err, -EPROTO, "%s", why.text);
+	}
+	for (size_t i = 0; i < json_length(units); i++)
+		dropin_remove(json_opt_string(json_object_array_get_idx(units, i), "unit", ""));
+	(void)unlink("/run/systemd/system/systemd-journald.service.d/50-segue.conf");
+	(void)rmdir("/run/systemd/system/systemd-journald.service.d");
+	r = bus_daemon_reload(bus, failed < 0 ? NULL : err);
+	return failed < 0 ? failed : r;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The half of adopt.h that is linked into segue-init. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "swap/adopt.h"
+
+#define RUNTIME_UNITS "/run/systemd/system"
+
+/* Type=notify whatever the unit has: the only type for which somebody else can say which process is
+ * the main one.  "+": the helper runs outside the sandbox, which may forbid it. */
+static const char dropin_format[] = "# Made by segue: adopts the processes that came across the "
+				    "swap.  Removed when that is done.\n"
+				    "[Unit]\n"
+				    "StartLimitIntervalSec=0\n"
+				    "[Service]\n"
+				    "Type=notify\n"
+				    "NotifyAccess=all\n"
+				    "PIDFile=\n"
+				    "ExecCondition=\n"
+				    "ExecStartPre=\n"
+				    "ExecStart=\n"
+				    "ExecStart=+/usr/bin/systemd-notify --ready --pid=%lld\n"
+				    "ExecStartPost=\n"
+				    "TimeoutStartSec=60\n";
+
+static int service_prepare(const char *unit, long long main_pid, Error *err)
+{
+	_cleanup_free_ char *directory = text_format(RUNTIME_UNITS "/%s.d", unit);
+	_cleanup_free_ char *path = text_format(RUNTIME_UNITS "/%s.d/50-segue-adopt.conf", unit);
+	_cleanup_free_ char *text = text_format(dropin_format, main_pid);
+	int r;
+
+	if (!directory || !path || !text)
+		return error_errno(err, -ENOMEM, "Preparing the adoption of %s", unit);
+	r = directory_make(AT_FDCWD, directory, 0755, err);
+	if (r == 0)
+		r = file_write_atomic(AT_FDCWD, path, text, strlen(text), 0644, err);
+	return r;
+}
+
+int adopt_prepare(json_object *units, Error *err)
+{
+	for (size_t i = 0; i < json_length(units); i++) {
+		json_object *u = json_object_array_get_idx(units, i);
+		const char *name;
+		int r = json_get_string(u, "unit", &name, err);
+
+		if (r < 0)
+			return r;
+		if (strcmp(json_opt_string(u, "kind", ""), "service") != 0)
+			continue;
+		r = service_prepare(name, (long long)json_opt_int(u, "main_pid", 0), err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}

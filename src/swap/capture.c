@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "swap/capture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sockios.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "swap/carry.h"
+#include "swap/cgroup.h"
+#include "swap/criu.h"
+#include "swap/descriptors.h"
+#include "swap/findings.h"
+#include "swap/inspect.h"
+#include "swap/namespaces.h"
+
+#define FREEZE_LIMIT_MS 20000
+
+void kept_units_free(KeptUnits *kept)
+{
+	for (size_t i = 0; i < kept->n; i++) {
+		KeptUnit *unit = &kept->units[i];
+
+		free(unit->name);
+		free(unit->cgroup);
+		free(unit->kind);
+		for (char **d = unit->runtime_directories; d && *d; d++)
+			free(*d);
+		free(unit->runtime_directories);
+		free(unit->health_check);
+		free(unit->pre_freeze);
+		free(unit->post_thaw);
+		cleanup_close(&unit->cgroup_fd);
+		tasks_free(&unit->tasks);
+		(void)json_object_put(unit->description);
+	}
+	free(kept->units);
+	*kept = (KeptUnits){0};
+}
+
+int64_t kept_unit_memory(const KeptUnit *unit)
+{
+	int64_t bytes = 0;
+
+	for (size_t i = 0; i < unit->tasks.n; i++) {
+		_cleanup_free_ char *rss = task_field(unit->tasks.tasks[i].pid, "status", "VmRSS");
+		_cleanup_free_ char *swap =
+			task_field(unit->tasks.tasks[i].pid, "status", "VmSwap");
+
+		bytes += rss ? strtoll(rss, NULL, 10) * 1024 : 0;
+		bytes += swap ? strtoll(swap, NULL, 10) * 1024 : 0;
+	}
+	return bytes;
+}
+
+/* ---- freeze and thaw ---- */
+
+void capture_thaw(KeptUnits *kept)
+{
+	for (size_t i = 0; i < kept->n; i++) {
+		KeptUnit *unit = &kept->units[i];
+
+		if (unit->cgroup_fd < 0)
+			continue;
+		(void)cgroup_thaw(unit->cgroup_fd, unit->cgroup, NULL);
+		cleanup_close(&unit->cgroup_fd);
+		unit->cgroup_fd = -1;
+	}
+}
+
+int capture_freeze(KeptUnits *kept, Error *err)
+{
+	for (size_t i = 0; i < kept->n; i++) {
+		KeptUnit *unit = &kept->units[i];
+		int r = cgroup_open(unit->cgroup, false, &unit->cgroup_fd, err);
+
+		if (r == 0)
+			r = cgroup_freeze(unit->cgroup_fd, unit->cgroup, FREEZE_LIMIT_MS, err);
+		if (r < 0) {
+			capture_thaw(kept);
+			return r;
+		}
+	}
+	return 0;
+}
+
+/* ---- describe ---- */
+
+typedef struct Surroundings {
+	const MountTable *host;
+	Holders holders;
+	UnixSockets sockets;
+} Surroundings;
+
+static int tree_describe(const KeptUnit *unit, const Task *root, const Surroundings *around,
+			 int unit_fd, json_object *findings, json_object **ret, Error *err)
+{
+	_cleanup_json_ json_object *o = json_object_new_object();
+	json_object *externals = json_object_new_array(), *namespaces = NULL;
+	_cleanup_close_ int fd = -1;
+	char name[32];
+	int r;
+
+	(void)json_object_object_add(o, "externals", externals);
+	(void)snprintf(name, sizeof(name), "tree-%d", (int)root->pid);
+	if (unit_fd >= 0) {
+		if (mkdirat(unit_fd, name, 0700) < 0 && errno != EEXIST)
+			return error_errno(err, -errno, "Making directory %s", name);
+		fd = openat(unit_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd < 0)
+			return error_errno(err, -errno, "Opening directory %s", name);
+	}
+	r = descriptors_describe(unit->name, &unit->tasks, root->pid, &around->holders,
+				 &around->sockets, externals, findings, err);
+	if (r == 0)
+		r = namespaces_describe(root->pid, around->host, fd, &namespaces, err);
+	if (r < 0)
+		return r;
+	(void)json_object_object_add(o, "namespaces", namespaces);
+	json_put_string(o, "directory", name);
+	json_put_int(o, "pid", root->pid);
+	json_put_int(o, "sid", root->sid);
+	json_put_int(o, "pgid", root->pgid);
+	json_put_bool(o, "ignore_userns", inspect_has_userns(root->pid));
+	*ret = steal_ptr(&o);
+	return 0;
+}
+
+static json_object *tasks_describe(const TaskList *tasks)
+{
+	json_object *list = json_object_new_array();
+
+	for (size_t i = 0; i < tasks->n; i++) {
+		json_object *o = json_object_new_object();
+
+		json_put_int(o, "pid", tasks->tasks[i].pid);
+		json_put_string(o, "cgroup", tasks->tasks[i].cgroup);
+		(void)json_object_array_add(list, o);
+	}
+	return list;
+}
+
+static int unit_describe(KeptUnit *unit, size_t number, const Surroundings *around, int dirfd,
+			 json_object *findings, Error *err)
+{
+	_cleanup_json_ json_object *o = json_object_new_object();
+	json_object *trees = json_object_new_array();
+	_cleanup_close_ int fd = -1;
+	char name[32];
+	int r;
+
+	(void)json_object_object_add(o, "trees", trees);
+	(void)snprintf(name, sizeof(name), "unit-%zu", number);
+	if (dirfd >= 0) {
+		if (mkdirat(dirfd, name, 0700) < 0 && errno != EEXIST)
+			return error_errno(err, -errno, "Making directory %s", name);
+		fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd < 0)
+			return error_errno(err, -errno, "Opening directory %s", name);
+	}
+	inspect_tasks(unit->name, &unit->tasks, findings);
+	for (size_t i = 0; i < unit->tasks.n; i++) {
+		const Task *task = &unit->tasks.tasks[i];
+		json_object *tree = NULL;
+
+		if (task->pid != task->root || task->state == 'Z')
+			continue;
+		r = tree_describe(unit, task, around, fd, findings, &tree, err);
+		if (r < 0)
+			return error_prefix(err, "%s", unit->name);
+		(void)json_object_array_add(trees, tree);
+	}
+	json_put_string(o, "unit", unit->name);
+	json_put_string(o, "kind", unit->kind);
+	json_put_string(o, "cgroup", unit->cgroup);
+	json_put_string(o, "directory", name);
+	/* A service of Type=forking need not have a main process; any of it will do to adopt it by.
+	 */
+	json_put_int(o, "main_pid",
+		     unit->main_pid > 0 || unit->tasks.n == 0 ? unit->main_pid
+							      : unit->tasks.tasks[0].root);
+	json_put_string(o, "health_check", unit->health_check);
+	json_put_string(o, "post_thaw", unit->post_thaw);
+	(void)json_object_object_add(o, "tasks", tasks_describe(&unit->tasks));
+	(void)json_object_put(unit->description);
+	unit->description = steal_ptr(&o);
+	return 0;
+}
+
+int capture_describe(KeptUnits *kept, const MountTable *host, int dirfd, json_object *findings,
+		     Error *err)
+{
+	Surroundings around = {.host = host};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < kept->n; i++) {
+		KeptUnit *unit = &kept->units[i];
+
+		tasks_free(&unit->tasks);
+		r = tasks_read(unit->cgroup, &unit->tasks, err);
+		if (r == 0)
+			r = holders_add(&around.holders, &unit->tasks, err);
+	}
+	if (r == 0)
+		r = unix_sockets_read(&around.sockets, err);
+	for (size_t i = 0; r == 0 && i < kept->n; i++)
+		r = unit_describe(&kept->units[i], i, &around, dirfd, findings, err);
+	holders_free(&around.holders);
+	unix_sockets_free(&around.sockets);
+	return r;
+}
+
+/* ---- dump ---- */
+
+/* What has been sent to a socket and not been read: CRIU leaves it out where it does not see the
+ * sender. */
+static int queue_save(json_object *external, int tree_fd, Error *err)
+{
+	_cleanup_close_ int fd = descriptor_take((pid_t)json_opt_int(external, "pid", 0),
+						 (int)json_opt_int(external, "fd", -1));
+	_cleanup_free_ char *data = NULL, *name = NULL;
+	int size = 0;
+	ssize_t n;
+	int r;
+
+	if (fd < 0)
+		return error_errno(err, fd, "Reading the queue of a unix socket");
+	if (ioctl(fd, SIOCINQ, &size) < 0)
+		return error_errno(err, -errno, "Reading the queue of a unix socket");
+	if (size <= 0)
+		return 0;
+	data = malloc((size_t)size);
+	name = text_format("queue-%lld", (long long)json_opt_int(external, "inode", 0));
+	if (!data || !name)
+		return error_errno(err, -ENOMEM, "Reading the queue of a unix socket");
+	/* A zero offset to peek from makes one read go across the buffers in the queue. */
+	(void)setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &(int){0}, sizeof(int));
+	n = recv(fd, data, (size_t)size, MSG_PEEK | MSG_DONTWAIT);
+	(void)setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &(int){-1}, sizeof(int));
+	if (n != size)
+		return error_set(err, -EIO, "Reading the queue of a unix socket: %zd of %d bytes",
+				 n, size);
+	r = file_write_atomic(tree_fd, name, data, (size_t)size, 0600, err);
+	if (r == 0)
+		json_put_string(external, "queue", name);
+	return r;
+}
+
+static int externals_add(CriuJob *job, json_object *externals, int tree_fd, Error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < json_length(externals); i++) {
+		json_object *e = json_object_array_get_idx(externals, i);
+		const char *kind = json_opt_string(e, "kind", "");
+
+		r = criu_job_add(job, err, "--external");
+		if (r < 0)
+			return r;
+		if (strcmp(kind, "file") == 0)
+			r = criu_job_add(job, err, "%s", json_opt_string(e, "key", ""));
+		else
+			r = criu_job_add(job, err, "unix[%lld]",
+					 (long long)json_opt_int(e, "inode", 0));
+		if (r == 0 && strcmp(kind, "pair") == 0)
+			r = queue_save(e, tree_fd, err);
+	}
+	return r;
+}
+
+static int tree_dump(const KeptUnit *unit, json_object *tree, int unit_fd, Error *err)
+{
+	static const char *const options[] = {
+		"--tcp-established",   "--file-locks",
+		"--link-remap",        "--manage-cgroups=ignore",
+		"--leave-running",     "--skip-in-flight",
+		"--timeout=60",        "--ghost-limit=4G",
+		"--network-lock=skip", /* the hold does it, for all */
+	};
+	_cleanup_(criu_job_free) CriuJob job = CRIU_JOB_INIT;
+	_cleanup_close_ int fd = -1;
+	pid_t root = (pid_t)json_opt_int(tree, "pid", 0), criu;
+	int r = 0;
+
+	fd = openat(unit_fd, json_opt_string(tree, "directory", ""),
+		    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return error_errno(err, -errno, "Opening the directory of tree %d", (int)root);
+	job.images_fd = fd;
+	job.log = "dump.log";
+	job.cgroup_fd = unit->cgroup_fd;
+	job.ignore_userns = json_opt_bool(tree, "ignore_userns", false);
+	r = criu_job_add(&job, err, "--tree=%d", (int)root);
+	for (size_t i = 0; r == 0 && i < sizeof(options) / sizeof(options[0]); i++)
+		r = criu_job_add(&job, err, "%s", options[i]);
+	if (r == 0)
+		r = criu_job_add(&job, err, "--freeze-cgroup=/proc/self/fd/%d", unit->cgroup_fd);
+	if (r == 0 && json_opt_int(tree, "sid", root) != root)
+		r = criu_job_add(&job, err, "--shell-job");
+	if (r == 0)
+		r = externals_add(&job, json_opt_array(tree, "externals"), fd, err);
+	if (r == 0)
+		r = namespaces_open(root, &job, err);
+	if (r == 0)
+		r = criu_start(&job, "dump", &criu, err);
+	if (r == 0)
+		r = criu_finish(&job, criu, err);
+	namespaces_close(&job);
+	return r;
+}
+
+int capture_dump(const KeptUnit *unit, int dirfd, Error *err)
+{
+	json_object *trees = json_opt_array(unit->description, "trees");
+	_cleanup_close_ int fd = openat(dirfd, json_opt_string(unit->description, "directory", ""),
+					O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return error_errno(err, -errno, "Opening the directory of %s", unit->name);
+	for (size_t i = 0; i < json_length(trees); i++) {
+		int r = tree_dump(unit, json_object_array_get_idx(trees, i), fd, err);
+
+		if (r < 0)
+			return error_prefix(err, "Capturing %s", unit->name);
+	}
+	return 0;
+}
+
+/* ---- the rest ---- */
+
+/* What is mounted into a sandbox from a memory filesystem of the host. */
+static int sandbox_carry(Carry *carry, json_object *trees, Error *err)
+{
+	for (size_t i = 0; i < json_length(trees); i++) {
+		json_object *namespaces = NULL, *mounts;
+
+		(void)json_object_object_get_ex(json_object_array_get_idx(trees, i), "namespaces",
+						&namespaces);
+		mounts = json_opt_array(namespaces, "mnt");
+		for (size_t j = 0; j < json_length(mounts); j++) {
+			json_object *m = json_object_array_get_idx(mounts, j);
+			const char *from = json_opt_string(m, "from", NULL);
+			int r;
+
+			if (!from || strcmp(json_opt_string(m, "root", "/"), "/") == 0)
+				continue;
+			r = carry_path(carry, from, err);
+			if (r < 0)
+				return r;
+		}
+	}
+	return 0;
+}
+
+static int unit_carry(Carry *carry, const KeptUnit *unit, Error *err)
+{
+	int r = carry_tasks(carry, &unit->tasks, err);
+
+	if (r == 0)
+		r = sandbox_carry(carry, json_opt_array(unit->description, "trees"), err);
+	for (char **d = unit->runtime_directories; r == 0 && d && *d; d++) {
+		_cleanup_free_ char *path = text_format("/run/%s", *d);
+
+		r = path ? carry_path(carry, path, err)
+			 : error_errno(err, -ENOMEM, "Carrying %s", *d);
+	}
+	return r;
+}
+
+static json_object *mounts_describe_host(const MountTable *host)
+{
+	json_object *list = json_object_new_array();
+
+	for (size_t i = 0; i < host->n; i++) {
+		const Mount *m = &host->mounts[i];
+		json_object *o;
+
+		if (mount_is_left_out(m) || strcmp(m->point, "/") == 0)
+			continue;
+		o = mount_describe(m);
+		/* A bind mount of something that is mounted as a whole before it. */
+		for (size_t j = 0; j < i && strcmp(m->root, "/") != 0; j++) {
+			const Mount *whole = &host->mounts[j];
+
+			if (whole->major != m->major || whole->minor != m->minor ||
+			    strcmp(whole->root, "/") != 0)
+				continue;
+			_cleanup_free_ char *from = text_format(
+				"%s%s", strcmp(whole->point, "/") ? whole->point : "", m->root);
+
+			json_put_string(o, "from", from);
+			break;
+		}
+		(void)json_object_array_add(list, o);
+	}
+	return list;
+}
+
+int capture_finish(const KeptUnits *kept, const MountTable *host, int dirfd, json_object *header,
+		   Error *err)
+{
+	_cleanup_(cleanup_carry) Carry *carry = NULL;
+	json_object *units = json_object_new_array();
+	char hostname[65] = "";
+	int r = carry_new(host, dirfd, &carry, err);
+
+	(void)json_object_object_add(header, "units", units);
+	for (size_t i = 0; r == 0 && i < kept->n; i++) {
+		r = unit_carry(carry, &kept->units[i], err);
+		(void)json_object_array_add(units, json_object_get(kept->units[i].description));
+	}
+	if (r == 0)
+		r = carry_system(carry, err);
+	if (r < 0)
+		return r;
+	(void)gethostname(hostname, sizeof(hostname) - 1);
+	json_put_int(header, "version", CAPTURE_VERSION);
+	json_put_string(header, "hostname", hostname);
+	json_put_int(header, "realtime_us", clock_realtime_us());
+	(void)json_object_object_add(header, "mounts", mounts_describe_host(host));
+	(void)json_object_object_add(header, "carried", carry_describe(carry));
+	return json_write(dirfd, "capture.json", header, err);
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Capturing kept units: what they are, stopping them all at one instant, and writing what is needed
+ * to make them again.
+ *
+ * A capture is a directory of the store:
+ *   capture.json          everything but memory; see doc/capture.md
+ *   unit-N/tree-PID/      CRIU's images of one process tree; its private mounts' files under
+ * mount-N/ tmpfs-N/              files carried from memory filesystems network/              see
+ * network.h
+ */
+#pragma once
+
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "swap/mounts.h"
+#include "swap/tasks.h"
+
+#define CAPTURE_VERSION 1
+
+typedef struct KeptUnit {
+	char *name;                                  /* "redis-server.service" */
+	char *cgroup;                                /* "/system.slice/redis-server.service" */
+	char *kind;                                  /* "service" or "scope" */
+	pid_t main_pid;                              /* 0 if it has none (scopes) */
+	char **runtime_directories;                  /* below /run, NULL-terminated, or NULL */
+	char *health_check, *pre_freeze, *post_thaw; /* see UnitOptions; or NULL */
+	int cgroup_fd;                               /* while frozen, else -1 */
+	TaskList tasks;
+	json_object *description; /* its part of capture.json */
+} KeptUnit;
+
+typedef struct KeptUnits {
+	KeptUnit *units;
+	size_t n;
+} KeptUnits;
+
+void kept_units_free(KeptUnits *kept);
+
+/* Memory that the processes occupy now (RSS), in bytes. */
+int64_t kept_unit_memory(const KeptUnit *unit);
+
+/* Stops all of them at one instant: no process of any runs between the first return of this and the
+ * thaw. On failure all are thawed again. */
+int capture_freeze(KeptUnits *kept, Error *err);
+void capture_thaw(KeptUnits *kept);
+
+/* Reads the units' processes and describes what they use; adds what cannot be carried to
+ * `findings`.  Whether they are frozen does not matter.  `dirfd`: the capture, or -1 to write
+ * nothing. */
+int capture_describe(KeptUnits *kept, const MountTable *host, int dirfd, json_object *findings,
+		     Error *err);
+
+/* Runs CRIU on every tree of one unit; its processes must be frozen and are afterwards. */
+int capture_dump(const KeptUnit *unit, int dirfd, Error *err);
+
+/* What is left: files in memory, and capture.json with `header`'s members (id, from, to ...). */
+int capture_finish(const KeptUnits *kept, const MountTable *host, int dirfd, json_object *header,
+		   Error *err);

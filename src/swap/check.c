@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* check: everything that would stand in the way is found here, while nothing is touched. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "swap/criu.h"
+#include "swap/findings.h"
+#include "swap/kept_units.h"
+#include "swap/modules.h"
+#include "swap/network.h"
+#include "swap/paths.h"
+#include "swap/plan.h"
+
+#define TRIAL_DIR     SEGUE_STATE_DIR "/trial"
+#define STORE_RESERVE (32LL << 20) /* for what is captured beside memory */
+#define CRIU_REMEDY   "install criu 4.2 or later (segue(8), REQUIREMENTS) or say --allow-one-way"
+
+void plan_free(Plan *plan)
+{
+	config_release(&plan->config);
+	kernel_free(&plan->from);
+	kernel_free(&plan->to);
+	rootdev_free(&plan->root);
+	rootdev_list_free(plan->devices, plan->n_devices);
+	mounts_free(&plan->mounts);
+	kept_units_free(&plan->kept);
+	(void)json_object_put(plan->location);
+	(void)json_object_put(plan->findings);
+	*plan = (Plan){0};
+}
+
+/* ---- kernels ---- */
+
+static void feature_missing(const KernelFeature *feature, void *userdata)
+{
+	Plan *plan = userdata;
+
+	findings_add(plan->findings, feature->required ? SEVERITY_REFUSAL : SEVERITY_WARNING,
+		     plan->to.version, feature->config,
+		     feature->required ? "choose another kernel: segue swap --kernel VERSION"
+				       : NULL,
+		     "it lacks %s, which is needed to %s", feature->config, feature->why);
+}
+
+static int criu_check(const SwapRequest *request, Plan *plan, Error *err)
+{
+	int version, r = criu_version(&version, err);
+
+	if (r < 0)
+		return r;
+	if (!kernel_criu_can_leave(plan->from.version, version))
+		findings_add(plan->findings, SEVERITY_REFUSAL, "criu", "version",
+			     "install criu 4.2 or later (segue(8), REQUIREMENTS)",
+			     "version %d.%d cannot capture programs on this kernel, %s",
+			     version / 10000, version / 100 % 100, plan->from.version);
+	else if (!kernel_criu_can_leave(plan->to.version, version))
+		findings_add(
+			plan->findings,
+			request->allow_one_way ? SEVERITY_WARNING : SEVERITY_REFUSAL, "criu",
+			"version", CRIU_REMEDY,
+			"version %d.%d could not leave %s again: the next swap would be impossible",
+			version / 10000, version / 100 % 100, plan->to.version);
+	return 0;
+}
+
+static int kernels_check(const SwapRequest *request, Plan *plan, Error *err)
+{
+	_cleanup_free_ char *running = NULL;
+	int r = kernel_running(&running);
+
+	if (r < 0)
+		return error_errno(err, r, "Asking for the running kernel");
+	r = kernel_find(NULL, request->kernel, &plan->to, err);
+	if (r < 0)
+		return r;
+	r = kernel_find(NULL, running, &plan->from, err);
+	if (r < 0) {
+		(void)error_prefix(err, "There would be no way back");
+		return error_hint(err, "install the running kernel's package again");
+	}
+	if (strcmp(plan->from.version, plan->to.version) == 0)
+		findings_add(plan->findings, SEVERITY_REFUSAL, plan->to.version, "kernel",
+			     "install a newer one, or name another: segue swap --kernel VERSION",
+			     "this kernel is running already");
+	r = kernel_check_features(&plan->to, feature_missing, plan, err);
+	if (r == -ENODATA)
+		findings_add(plan->findings, SEVERITY_WARNING, plan->to.version, "configuration",
+			     NULL,
+			     "its configuration is not installed, so its features are not known");
+	else if (r < 0)
+		return r;
+	return criu_check(request, plan, err);
+}
+
+/* ---- root filesystem and drivers ---- */
+
+static int devices_check(Plan *plan, Error *err)
+{
+	int r = mounts_read(0, &plan->mounts, err);
+
+	if (r < 0)
+		return r;
+	r = rootdev_find(NULL, &plan->mounts, &plan->root, err);
+	if (r == -EOPNOTSUPP) {
+		findings_add(plan->findings, SEVERITY_REFUSAL, "/", "root filesystem", NULL, "%s",
+			     err ? err->text : "it cannot be mounted by segue-init");
+		return 0;
+	}
+	if (r == 0)
+		r = rootdev_list(NULL, &plan->mounts, &plan->devices, &plan->n_devices, err);
+	for (size_t i = 0; r == 0 && i < plan->n_devices; i++)
+		if (plan->devices[i].refusal)
+			findings_add(plan->findings, SEVERITY_REFUSAL, plan->devices[i].point,
+				     "filesystem", "unmount it before the swap", "%s",
+				     plan->devices[i].refusal);
+	return r;
+}
+
+/* ---- store ---- */
+
+static int store_check(Plan *plan, Error *err)
+{
+	Error why = {0};
+	int r;
+
+	plan->store = store_by_name(config_store_name(plan->config.store));
+	if (!plan->store)
+		return error_set(err, -EINVAL, "Unknown store %s",
+				 config_store_name(plan->config.store));
+	for (size_t i = 0; i < plan->kept.n; i++)
+		plan->store_need += kept_unit_memory(&plan->kept.units[i]);
+	plan->store_need += STORE_RESERVE;
+	r = plan->store->locate(plan->config.store_path, &plan->location, &plan->store_free, &why);
+	if (r < 0) {
+		findings_add(plan->findings, SEVERITY_REFUSAL, "store", plan->store->name, NULL,
+			     "%s", why.text);
+		return 0;
+	}
+	if (plan->store_free < plan->store_need)
+		findings_add(plan->findings, SEVERITY_REFUSAL, "store", plan->store->name,
+			     "free space there, or set StorePath= in segue.conf",
+			     "captures need about %lld MiB and %lld MiB are free",
+			     (long long)(plan->store_need >> 20),
+			     (long long)(plan->store_free >> 20));
+	return 0;
+}
+
+/* ---- units ---- */
+
+static int trial_capture(KeptUnit *unit, int dirfd, Error *err)
+{
+	KeptUnits one = {.units = unit, .n = 1};
+	int r = capture_freeze(&one, err);
+
+	if (r < 0)
+		return r;
+	r = capture_dump(unit, dirfd, err);
+	capture_thaw(&one);
+	return r;
+}
+
+/* Captures each unit for real, lets it run on, and throws the result away. */
+static int trials_run(Plan *plan, Error *err)
+{
+	_cleanup_close_ int fd = -1;
+	int r = directory_remove(AT_FDCWD, TRIAL_DIR, err);
+
+	if (r == 0)
+		r = directory_make(AT_FDCWD, TRIAL_DIR, 0700, err);
+	if (r < 0)
+		return r;
+	fd = open(TRIAL_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return error_errno(err, -errno, "Opening " TRIAL_DIR);
+	r = capture_describe(&plan->kept, &plan->mounts, fd, plan->findings, err);
+	for (size_t i = 0; r == 0 && i < plan->kept.n; i++) {
+		Error why = {0};
+
+		if (trial_capture(&plan->kept.units[i], fd, &why) < 0)
+			findings_add(plan->findings, SEVERITY_REFUSAL, plan->kept.units[i].name,
+				     "trial capture", "stop the unit, or: segue unkeep it", "%s",
+				     why.text);
+	}
+	if (r == 0)
+		r = directory_remove(AT_FDCWD, TRIAL_DIR, err);
+	return r;
+}
+
+static int units_check(const SwapRequest *request, Plan *plan, Error *err)
+{
+	int r = kept_units_load(&plan->kept, plan->findings, err);
+
+	if (r < 0)
+		return r;
+	if (plan->kept.n == 0)
+		findings_add(plan->findings, SEVERITY_WARNING, "units", "kept units",
+			     "mark those to be carried: segue keep UNIT",
+			     "no unit is kept: the swap would be an ordinary fast reboot");
+	return capture_describe(&plan->kept, &plan->mounts, -1, plan->findings, err);
+}
+
+/* ---- network ---- */
+
+static void network_finding(const char *link, const char *why, bool refusal, void *userdata)
+{
+	Plan *plan = userdata;
+
+	findings_add(plan->findings, refusal ? SEVERITY_REFUSAL : SEVERITY_WARNING, link, "network",
+		     NULL, "%s", why);
+}
+
+int plan_make(const SwapRequest *request, Plan *ret, Error *err)
+{
+	_cleanup_(plan_free) Plan plan = {.findings = json_object_new_array()};
+	int r = config_read(CONFIG_PATH, &plan.config, err);
+
+	if (r == 0)
+		r = kernels_check(request, &plan, err);
+	if (r == 0)
+		r = devices_check(&plan, err);
+	if (r == 0)
+		r = units_check(request, &plan, err);
+	if (r == 0)
+		r = store_check(&plan, err);
+	if (r == 0)
+		r = network_check(network_finding, &plan, err);
+	/* What /proc shows already to stand in the way needs no trial, and would only fail it less
+	 * clearly. */
+	if (r == 0 && !request->no_trial && !findings_refuse(plan.findings))
+		r = trials_run(&plan, err);
+	if (r < 0)
+		return r;
+	*ret = plan;
+	plan = (Plan){0};
+	return 0;
+}
+
+static bool unit_is_refused(const Plan *plan, const char *unit)
+{
+	for (size_t i = 0; i < json_length(plan->findings); i++) {
+		json_object *f = json_object_array_get_idx(plan->findings, i);
+
+		if (strcmp(json_opt_string(f, "subject", ""), unit) == 0 &&
+		    strcmp(json_opt_string(f, "severity", ""), "refusal") == 0)
+			return true;
+	}
+	return false;
+}
+
+json_object *plan_describe(const Plan *plan)
+{
+	json_object *o = json_object_new_object(), *store = json_object_new_object();
+	json_object *units = json_object_new_array();
+
+	json_put_bool(o, "ok", !findings_refuse(plan->findings));
+	json_put_string(o, "from", plan->from.version);
+	json_put_string(o, "to", plan->to.version);
+	json_put_string(store, "kind", plan->store->name);
+	json_put_int(store, "need_bytes", plan->store_need);
+	json_put_int(store, "free_bytes", plan->store_free);
+	(void)json_object_object_add(o, "store", store);
+	for (size_t i = 0; i < plan->kept.n; i++) {
+		const KeptUnit *unit = &plan->kept.units[i];
+		json_object *u = json_object_new_object();
+
+		json_put_string(u, "unit", unit->name);
+		json_put_bool(u, "carried", !unit_is_refused(plan, unit->name));
+		json_put_int(u, "pids", (int64_t)unit->tasks.n);
+		json_put_int(u, "memory_bytes", kept_unit_memory(unit));
+		(void)json_object_array_add(units, u);
+	}
+	(void)json_object_object_add(o, "units", units);
+	(void)json_object_object_add(o, "findings", json_object_get(plan->findings));
+	return o;
+}
+
+int swap_check(const SwapRequest *request, json_object **ret_result, Error *err)
+{
+	_cleanup_(plan_free) Plan plan = {0};
+	int r = plan_make(request, &plan, err);
+
+	if (r < 0)
+		return r;
+	*ret_result = plan_describe(&plan);
+	return 0;
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The end of a swap, run by segued in the boot after the jump: adopt and confirm.  Also what is
+ * done when segued finds a swap that nobody works on any more. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/config.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/process.h"
+#include "store/store.h"
+#include "swap/adopt.h"
+#include "swap/bootdefault.h"
+#include "swap/cgroup.h"
+#include "swap/hold.h"
+#include "swap/journal.h"
+#include "swap/report.h"
+#include "swap/settle.h"
+#include "swap/stage.h"
+#include "swap/swap.h"
+
+#define HOOK_LIMIT_MS 60000
+
+static bool worker_is_alive(json_object *journal)
+{
+	pid_t pid = (pid_t)json_opt_int(journal, "worker_pid", 0);
+	_cleanup_free_ char *path = text_format("/proc/%d/comm", (int)pid);
+	_cleanup_free_ char *name = NULL;
+
+	return pid > 1 && path && file_read_line(AT_FDCWD, path, &name, NULL) == 0 &&
+	       text_has_prefix(name, "segued");
+}
+
+bool swap_unfinished(void)
+{
+	_cleanup_journal_ Journal *journal = NULL;
+
+	return journal_open(&journal, NULL) == 0 && !swap_states[journal_state(journal)].end &&
+	       (swap_states[journal_state(journal)].landed ||
+		!worker_is_alive(journal_object(journal)));
+}
+
+/* ---- health ---- */
+
+static int hook_run(json_object *unit, const char *which, int limit_ms, Error *err)
+{
+	const char *const argv[] = {"/bin/sh", "-c", json_opt_string(unit, which, NULL), NULL};
+	int r = argv[2] ? process_run(argv, limit_ms, NULL, err) : 0;
+
+	return r < 0 ? error_prefix(err, "%s: %s", json_opt_string(unit, "unit", ""), argv[2]) : 0;
+}
+
+static int units_confirm(json_object *units, Error *err)
+{
+	_cleanup_config_ Config config = {0};
+	int r = config_read(CONFIG_PATH, &config, err);
+
+	for (size_t i = 0; r == 0 && i < json_length(units); i++)
+		r = hook_run(json_object_array_get_idx(units, i), "health_check",
+			     (int)config.health_timeout_s * 1000, err);
+	return r;
+}
+
+/* ---- the end of a swap that went well so far ---- */
+
+static int captures_wipe(json_object *journal, Error *err)
+{
+	json_object *location;
+	const Store *store;
+	int r = json_get_object(journal, "store", &location, err);
+
+	if (r < 0)
+		return r;
+	store = store_by_name(json_opt_string(location, "kind", ""));
+	return store ? store->wipe(location, err)
+		     : error_set(err, -EBADMSG, "The journal names no store");
+}
+
+static int landed_finish(Journal *journal, Error *err)
+{
+	json_object *o = journal_object(journal), *units = json_opt_array(o, "units");
+	bool returned = strcmp(json_opt_string(o, "direction", "forward"), "return") == 0;
+	Error why = {0};
+	int r = 0;
+
+	if (journal_state(journal) != SWAP_ADOPT)
+		r = journal_enter(journal, SWAP_ADOPT, err);
+	if (r == 0)
+		r = adopt_finish(units, &why);
+	for (size_t i = 0; r == 0 && i < json_length(units); i++)
+		r = hook_run(json_object_array_get_idx(units, i), "post_thaw", HOOK_LIMIT_MS, &why);
+	if (r == 0)
+		r = journal_enter(journal, SWAP_CONFIRM, &why);
+	if (r == 0)
+		r = units_confirm(units, &why);
+	if (r == 0 && !returned && bootdefault_set(json_opt_string(o, "to", ""), &why) < 0) {
+		/* The swap is good all the same; only the next cold boot would take another kernel.
+		 */
+		journal_warn(journal, why.text);
+		why = (Error){0};
+	}
+	/* The programs run, or systemd has started them afresh: the captures are the past either
+	 * way. */
+	if (captures_wipe(o, err) < 0 && err)
+		journal_warn(journal, err->text);
+	stage_undo();
+	if (r < 0)
+		return journal_end(journal, SWAP_FAILED, &why, err);
+	if (returned)
+		why = (Error){.code = -EIO};
+	if (returned)
+		(void)snprintf(
+			why.text, sizeof(why.text), "%s",
+			json_opt_string(o, "reason", "the new kernel could not take the programs"));
+	return journal_end(journal, returned ? SWAP_RETURNED : SWAP_DONE, &why, err);
+}
+
+/* ---- swaps that were left alone ---- */
+
+/* segued's worker died under the old kernel: as calling off. */
+static int abandoned_undo(Journal *journal, Error *err)
+{
+	json_object *o = journal_object(journal), *units = json_opt_array(o, "units");
+	const Error why = {.code = -EIO, .text = "segued was killed in the middle of it"};
+	SwapState state = journal_state(journal);
+
+	for (size_t i = 0; i < json_length(units); i++) {
+		const char *cgroup =
+			json_opt_string(json_object_array_get_idx(units, i), "cgroup", NULL);
+		_cleanup_close_ int fd = -1;
+
+		if (cgroup && cgroup_open(cgroup, false, &fd, NULL) == 0)
+			(void)cgroup_thaw(fd, cgroup, NULL);
+	}
+	(void)hold_lower(NULL);
+	if (state >= SWAP_SETTLE)
+		settle_undo(json_opt_array(o, "stopped"));
+	if (state >= SWAP_WARM)
+		(void)captures_wipe(o, NULL);
+	stage_undo();
+	return journal_end(journal, SWAP_CALLED_OFF, &why, err);
+}
+
+/* The jump led to a cold boot: the machine came up without segue-init, or segue-init could do
+ * nothing. */
+static int cold_boot_report(Journal *journal, Error *err)
+{
+	const Error why = {
+		.code = -EIO,
+		.text = "the machine came up without its programs after the jump; units were "
+			"started afresh, and the captures are still in the store"};
+
+	return journal_end(journal, SWAP_FAILED, &why, err);
+}
+
+static bool same_boot(json_object *journal)
+{
+	_cleanup_free_ char *now = NULL;
+
+	return file_read_line(AT_FDCWD, "/proc/sys/kernel/random/boot_id", &now, NULL) == 0 &&
+	       strcmp(json_opt_string(journal, "boot_id", ""), now) == 0;
+}
+
+int swap_finish(Error *err)
+{
+	_cleanup_journal_ Journal *journal = NULL;
+	int r = journal_open(&journal, err);
+
+	if (r < 0)
+		return r;
+	if (swap_states[journal_state(journal)].end)
+		return 0;
+	if (swap_states[journal_state(journal)].landed)
+		r = landed_finish(journal, err);
+	else if (journal_state(journal) < SWAP_JUMP || same_boot(journal_object(journal)))
+		r = abandoned_undo(journal, err);
+	else
+		r = cold_boot_report(journal, err);
+	return r < 0 ? r : report_write(journal_object(journal), err);
+}
+
+int swap_return(Error *err)
+{
+	_cleanup_journal_ Journal *journal = NULL;
+	SwapRequest request = {.no_trial = true, .allow_one_way = true};
+	int r = journal_open(&journal, err);
+
+	if (r < 0)
+		return r;
+	if (journal_state(journal) != SWAP_DONE && journal_state(journal) != SWAP_FAILED)
+		return error_set(
+			err, -ENOENT,
+			"The last swap did not leave its kernel; there is nothing to return from");
+	request.kernel = json_opt_string(journal_object(journal), "from", "");
+	return swap_run(&request, err);
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What stage decides for segue-init, in the swap initramfs as /segue/handover.json:
+ *   { "version": 1, "id": swap id, "direction": "forward"|"return",
+ *     "modules": [ { "path": "/segue/modules/00-virtio.ko", "options": "" } ],    in load order
+ *     "root": { "source", "uuid", "fstype", "options" },
+ *     "mounts": [ { "point", "source", "uuid", "fstype", "options" } ],           others on devices
+ *     "store": location of the captures,
+ *     "init": "/sbin/init",
+ *     "back": { "image", "initrd", "cmdline" } }                                  absent on the way
+ * back
+ */
+#pragma once
+
+#define HANDOVER_VERSION 1
+#define HANDOVER_PATH    "/segue/handover.json"

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "swap/journal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "swap/paths.h"
+
+#define JOURNAL_FILE SEGUE_SWAP_DIR "/journal.json"
+
+struct Journal {
+	json_object *object;
+};
+
+static int journal_new(json_object *object, Journal **ret, Error *err)
+{
+	Journal *journal = calloc(1, sizeof(*journal));
+
+	if (!journal) {
+		(void)json_object_put(object);
+		return error_errno(err, -ENOMEM, "Keeping the journal");
+	}
+	journal->object = object;
+	*ret = journal;
+	return 0;
+}
+
+void journal_free(Journal *journal)
+{
+	if (journal)
+		(void)json_object_put(journal->object);
+	free(journal);
+}
+
+int journal_begin(const char *from, const char *to, Journal **ret, Error *err)
+{
+	json_object *object = json_object_new_object();
+	time_t now = time(NULL);
+	struct tm tm;
+	_cleanup_free_ char *boot_id = NULL;
+	char id[32];
+	Journal *journal;
+	int r = directory_make(AT_FDCWD, SEGUE_SWAP_DIR, 0700, err);
+
+	if (r < 0)
+		return r;
+	(void)gmtime_r(&now, &tm);
+	(void)strftime(id, sizeof(id), "%Y%m%d-%H%M%S", &tm);
+	json_put_string(object, "id", id);
+	(void)file_read_line(AT_FDCWD, "/proc/sys/kernel/random/boot_id", &boot_id, NULL);
+	json_put_string(object, "boot_id", boot_id);
+	json_put_string(object, "from", from);
+	json_put_string(object, "to", to);
+	json_put_string(object, "error", NULL);
+	(void)json_object_object_add(object, "steps", json_object_new_array());
+	(void)json_object_object_add(object, "warnings", json_object_new_array());
+	(void)json_object_object_add(object, "units", json_object_new_array());
+	r = journal_new(object, &journal, err);
+	if (r == 0)
+		r = journal_enter(journal, SWAP_CHECK, err);
+	if (r < 0) {
+		journal_free(journal);
+		return r;
+	}
+	*ret = journal;
+	return 0;
+}
+
+int journal_open(Journal **ret, Error *err)
+{
+	json_object *object;
+	int r;
+
+	if (!path_exists(AT_FDCWD, JOURNAL_FILE))
+		return error_set(err, -ENOENT, "There has been no swap on this machine");
+	r = json_read(AT_FDCWD, JOURNAL_FILE, &object, err);
+	if (r < 0)
+		return r;
+	if (swap_state_by_name(json_opt_string(object, "state", "")) < 0) {
+		(void)json_object_put(object);
+		return error_set(err, -EBADMSG, JOURNAL_FILE " names no state");
+	}
+	return journal_new(object, ret, err);
+}
+
+SwapState journal_state(const Journal *journal)
+{
+	return (SwapState)swap_state_by_name(json_opt_string(journal->object, "state", "failed"));
+}
+
+json_object *journal_object(Journal *journal)
+{
+	return journal->object;
+}
+
+int journal_save(Journal *journal, Error *err)
+{
+	return json_write(AT_FDCWD, JOURNAL_FILE, journal->object, err);
+}
+
+static void step_close(json_object *steps, int64_t now_us)
+{
+	size_t n = json_length(steps);
+	json_object *last = n ? json_object_array_get_idx(steps, n - 1) : NULL;
+
+	if (last && !json_object_object_get_ex(last, "duration_us", NULL))
+		json_put_int(last, "duration_us", now_us - json_opt_int(last, "at_us", now_us));
+}
+
+int journal_enter(Journal *journal, SwapState state, Error *err)
+{
+	json_object *steps = json_opt_array(journal->object, "steps"), *step;
+	int64_t now = clock_realtime_us();
+
+	step_close(steps, now);
+	if (!swap_states[state].end) {
+		step = json_object_new_object();
+		json_put_string(step, "step", swap_states[state].name);
+		json_put_int(step, "at_us", now);
+		(void)json_object_array_add(steps, step);
+	}
+	json_put_string(journal->object, "state", swap_states[state].name);
+	json_put_string(journal->object, "message", swap_states[state].doing);
+	json_put_bool(journal->object, "running", !swap_states[state].end);
+	return journal_save(journal, err);
+}
+
+int journal_end(Journal *journal, SwapState state, const Error *why, Error *err)
+{
+	if (why && why->code < 0)
+		json_put_string(journal->object, "error", why->text);
+	return journal_enter(journal, state, err);
+}
+
+void journal_warn(Journal *journal, const char *text)
+{
+	(void)json_object_array_add(json_opt_array(journal->object, "warnings"),
+				    json_object_new_string(text));
+}

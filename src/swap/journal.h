@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The record of the swap under way: which state it is in, since when, and how it went so far.
+ *
+ * It is one JSON object in a file that is replaced atomically and synced at each transition, before
+ * the transition takes effect; whoever finds the machine, in whatever boot, reads there what is
+ * true.  Format: swap_status() in swap.h, and "frozen_us": when the first program was frozen,
+ * "blackout_us": from then until they ran again "store": location of the captures, "stopped": units
+ * that settle stopped "boot_id": of the boot that it began in, "worker_pid": who works on it there
+ *   "direction": "forward" or "return" once landed, "reason": why it returned
+ */
+#pragma once
+
+#include <json-c/json.h>
+
+#include "base/error.h"
+#include "swap/state.h"
+
+typedef struct Journal Journal;
+
+/* A new swap, in the state check.  Whatever the file held is gone: the last swap's report is in the
+ * log. */
+int journal_begin(const char *from, const char *to, Journal **ret, Error *err);
+
+/* The swap under way or the last one. -ENOENT: there is none. */
+int journal_open(Journal **ret, Error *err);
+
+void journal_free(Journal *journal);
+static inline void cleanup_journal(Journal **journal)
+{
+	journal_free(*journal);
+}
+#define _cleanup_journal_ __attribute__((cleanup(cleanup_journal)))
+
+SwapState journal_state(const Journal *journal);
+
+/* Enters a state. */
+int journal_enter(Journal *journal, SwapState state, Error *err);
+
+/* Enters an end state, with why if it did not go well. */
+int journal_end(Journal *journal, SwapState state, const Error *why, Error *err);
+
+/* Adds a line to "warnings"; written with the next transition. */
+void journal_warn(Journal *journal, const char *text);
+
+/* Its object, to be read and added to; journal_save() writes additions at once, the next transition
+ * does as well. */
+json_object *journal_object(Journal *journal);
+int journal_save(Journal *journal, Error *err);

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "swap/kept_units.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "swap/kept.h"
+#include "swap/unit.h"
+
+static int unit_take(const Unit *unit, KeptUnit *ret, Error *err)
+{
+	KeptUnit kept = {.cgroup_fd = -1, .main_pid = unit->main_pid};
+	size_t n = 0;
+
+	while (unit->runtime_directory && unit->runtime_directory[n])
+		n++;
+	kept.name = strdup(unit->id);
+	kept.cgroup = strdup(unit->control_group);
+	kept.kind = strdup(text_has_suffix(unit->id, ".scope") ? "scope" : "service");
+	kept.runtime_directories = calloc(n + 1, sizeof(char *));
+	kept.description = json_object_new_object();
+	if (unit->options.health_check)
+		kept.health_check = strdup(unit->options.health_check);
+	if (unit->options.pre_freeze)
+		kept.pre_freeze = strdup(unit->options.pre_freeze);
+	if (unit->options.post_thaw)
+		kept.post_thaw = strdup(unit->options.post_thaw);
+	for (size_t i = 0; kept.runtime_directories && i < n; i++)
+		kept.runtime_directories[i] = strdup(unit->runtime_directory[i]);
+	*ret = kept;
+	return kept.name && kept.cgroup && kept.kind && kept.runtime_directories
+		       ? 0
+		       : error_errno(err, -ENOMEM, "Looking at %s", unit->id);
+}
+
+static int unit_add(KeptUnits *kept, const char *name, json_object *findings, Error *err)
+{
+	_cleanup_unit_ Unit unit = {0};
+	KeptUnit *more;
+	Error why = {0};
+	int r = unit_query(name, &unit, &why);
+
+	if (r == 0)
+		r = unit_require_running(&unit, &why);
+	if (r == -ENOENT || r == -ESRCH) {
+		findings_add(findings, SEVERITY_WARNING, name, "unit", NULL,
+			     "it is not running and will be started as at any boot");
+		return 0;
+	}
+	if (r < 0)
+		return error_set(err, r, "%s", why.text);
+	more = realloc(kept->units, (kept->n + 1) * sizeof(*more));
+	if (!more)
+		return error_errno(err, -ENOMEM, "Looking at %s", name);
+	kept->units = more;
+	kept->n++;
+	return unit_take(&unit, &more[kept->n - 1], err);
+}
+
+int kept_units_load(KeptUnits *ret, json_object *findings, Error *err)
+{
+	_cleanup_kept_list_ char **names = NULL;
+	_cleanup_(kept_units_free) KeptUnits kept = {0};
+	int r = kept_list(&names, err);
+
+	for (size_t i = 0; r == 0 && names[i]; i++)
+		r = unit_add(&kept, names[i], findings, err);
+	if (r < 0)
+		return r;
+	*ret = kept;
+	kept = (KeptUnits){0};
+	return 0;
+}

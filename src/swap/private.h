@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The directories behind PrivateTmp=: /tmp/systemd-private-BOOTID-UNIT-XXXXXX/tmp, likewise below
+ * /var/tmp. */
+#pragma once
+
+#include <json-c/json.h>
+
+#include "base/error.h"
+
+/*
+ * systemd-tmpfiles removes systemd-private-* at each boot (tmpfiles.d/tmp.conf, "R!"), while the
+ * kept unit's /tmp is mounted from there.  Renames those that the mounts come from to
+ * segue-private-*, and changes "from" accordingly.  Does nothing where that has been done.
+ */
+int private_directories_settle(json_object *mounts, Error *err);

@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "swap/restore.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "swap/adopt.h"
+#include "swap/capture.h"
+#include "swap/carry.h"
+#include "swap/cgroup.h"
+#include "swap/criu.h"
+#include "swap/hold.h"
+#include "swap/mounts.h"
+#include "swap/namespaces.h"
+#include "swap/network.h"
+#include "swap/private.h"
+#include "swap/restore_external.h"
+#include "swap/streams.h"
+
+#define RESTORE_LIMIT_MS 120000
+
+/* One tree being restored. */
+typedef struct Tree {
+	json_object *description;
+	const char *unit;
+	CriuJob job;
+	int images_fd;
+	pid_t criu;
+	int ready, go; /* ends of the barrier's pipes, see criu.h */
+} Tree;
+
+struct Restore {
+	int dirfd;
+	json_object *capture;
+	ClockMark frozen;
+	int64_t tsc_hz;
+	Streams *streams;
+	Externals *externals;
+	Tree *trees;
+	size_t n;
+};
+
+int restore_new(int dirfd, Restore **ret, Error *err)
+{
+	Restore *restore = calloc(1, sizeof(*restore));
+	json_object *units;
+	int64_t version = 0;
+	int r;
+
+	if (!restore)
+		return error_errno(err, -ENOMEM, "Reading the capture");
+	restore->dirfd = dirfd;
+	r = json_read(dirfd, "capture.json", &restore->capture, err);
+	if (r == 0)
+		r = json_get_int(restore->capture, "version", &version, err);
+	if (r == 0 && version != CAPTURE_VERSION)
+		r = error_set(err, -EBADMSG, "capture.json is of version %lld, not %d",
+			      (long long)version, CAPTURE_VERSION);
+	if (r == 0)
+		r = json_get_array(restore->capture, "units", &units, err);
+	if (r < 0) {
+		restore_free(restore);
+		return r;
+	}
+	restore->frozen.realtime_us = json_opt_int(restore->capture, "frozen_us", 0);
+	restore->frozen.tsc = json_opt_int(restore->capture, "frozen_tsc", 0);
+	restore->tsc_hz = json_opt_int(restore->capture, "tsc_hz", 0);
+	*ret = restore;
+	return 0;
+}
+
+void restore_free(Restore *restore)
+{
+	for (size_t i = 0; i < restore->n; i++) {
+		criu_job_free(&restore->trees[i].job);
+		cleanup_close(&restore->trees[i].images_fd);
+	}
+	free(restore->trees);
+	externals_free(restore->externals);
+	(void)json_object_put(restore->capture);
+	free(restore);
+}
+
+json_object *restore_capture(const Restore *restore)
+{
+	return restore->capture;
+}
+
+int64_t restore_elapsed_us(const Restore *restore)
+{
+	return clock_since_mark_us(restore->frozen, restore->tsc_hz);
+}
+
+/* ---- the machine ---- */
+
+/* The kernel took the time from an RTC that counts seconds; the counter knows better. */
+static void clock_continue(const Restore *restore)
+{
+	int64_t now = restore->frozen.realtime_us + restore_elapsed_us(restore);
+	struct timespec ts = {.tv_sec = now / 1000000, .tv_nsec = now % 1000000 * 1000};
+
+	if (restore->tsc_hz > 0 && restore->frozen.realtime_us > 0)
+		(void)clock_settime(CLOCK_REALTIME, &ts);
+}
+
+/* udev makes these; programs have them open or look for them before udev runs. */
+static void device_links_make(void)
+{
+	(void)symlink("/proc/self/fd", "/dev/fd");
+	(void)symlink("/proc/self/fd/0", "/dev/stdin");
+	(void)symlink("/proc/self/fd/1", "/dev/stdout");
+	(void)symlink("/proc/self/fd/2", "/dev/stderr");
+}
+
+static int network_return(const Restore *restore, Error *err)
+{
+	_cleanup_close_ int fd =
+		openat(restore->dirfd, "network", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r;
+
+	if (fd < 0)
+		return error_errno(err, -errno, "Opening the saved network");
+	r = hold_raise(err);
+	return r < 0 ? r : network_restore(fd, err);
+}
+
+int restore_machine(Restore *restore, Error *err)
+{
+	const char *hostname = json_opt_string(restore->capture, "hostname", "");
+	int r;
+
+	clock_continue(restore);
+	if (*hostname && sethostname(hostname, strlen(hostname)) < 0)
+		return error_errno(err, -errno, "Setting the host name");
+	r = mounts_restore(json_opt_array(restore->capture, "mounts"), err);
+	if (r == 0)
+		r = carry_restore(json_opt_array(restore->capture, "carried"), restore->dirfd, err);
+	if (r < 0)
+		return r;
+	device_links_make();
+	r = directory_make(AT_FDCWD, "/run/segue", 0755, err);
+	if (r == 0)
+		r = streams_new(&restore->streams, err);
+	if (r == 0)
+		r = network_return(restore, err);
+	return r;
+}
+
+/* ---- processes ---- */
+
+static int barrier_make(Tree *tree, Error *err)
+{
+	int ready[2], go[2];
+
+	if (pipe2(ready, O_CLOEXEC) < 0)
+		return error_errno(err, -errno, "Making the barrier");
+	if (pipe2(go, O_CLOEXEC) < 0) {
+		(void)close(ready[0]);
+		(void)close(ready[1]);
+		return error_errno(err, -errno, "Making the barrier");
+	}
+	tree->ready = ready[0];
+	tree->job.barrier_ready = ready[1];
+	tree->go = go[1];
+	tree->job.barrier_go = go[0];
+	return 0;
+}
+
+/* The daemon way of starting (fork twice) leaves a session whose leader is gone.  CRIU's
+ * --shell-job puts the tree into the session of criu itself, so criu gets the PID that the leader
+ * had, and the session its number. */
+static pid_t session_pid(json_object *tree)
+{
+	int64_t sid = json_opt_int(tree, "sid", 0);
+
+	if (sid <= 0 || sid == json_opt_int(tree, "pid", 0))
+		return 0;
+	return (pid_t)sid;
+}
+
+static int tree_arguments(Restore *restore, Tree *tree, Error *err)
+{
+	static const char *const options[] = {
+		"--restore-detached",      "--tcp-established",   "--file-locks",
+		"--manage-cgroups=ignore", "--network-lock=skip", "--action-script=segue-barrier",
+	};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < sizeof(options) / sizeof(options[0]); i++)
+		r = criu_job_add(&tree->job, err, "%s", options[i]);
+	if (r == 0 && session_pid(tree->description))
+		r = criu_job_add(&tree->job, err, "--shell-job");
+	tree->job.pid = session_pid(tree->description);
+	tree->job.log = "restore.log";
+	if (r == 0)
+		r = externals_give(restore->externals, tree->description, &tree->job, err);
+	return r;
+}
+
+static int tree_start(Restore *restore, Tree *tree, int cgroup_fd, Error *err)
+{
+	json_object *namespaces;
+	int r = json_get_object(tree->description, "namespaces", &namespaces, err);
+
+	if (r == 0)
+		r = tree_arguments(restore, tree, err);
+	if (r == 0)
+		r = private_directories_settle(json_opt_array(namespaces, "mnt"), err);
+	if (r == 0)
+		r = namespaces_make(namespaces, tree->images_fd, cgroup_fd,
+				    restore_elapsed_us(restore), &tree->job, err);
+	if (r == 0)
+		r = barrier_make(tree, err);
+	tree->job.images_fd = tree->images_fd;
+	tree->job.cgroup_fd = cgroup_fd;
+	if (r == 0)
+		r = criu_start(&tree->job, "restore", &tree->criu, err);
+	namespaces_close(&tree->job);
+	if (tree->job.barrier_ready >= 0) {
+		(void)close(tree->job.barrier_ready);
+		(void)close(tree->job.barrier_go);
+		tree->job.barrier_ready = tree->job.barrier_go = -1;
+	}
+	return r;
+}
+
+static int tree_add(Restore *restore, const char *unit, int unit_fd, json_object *description,
+		    Tree **ret, Error *err)
+{
+	const char *directory;
+	Tree *tree = &restore->trees[restore->n];
+	int r = json_get_string(description, "directory", &directory, err);
+
+	if (r < 0)
+		return r;
+	*tree = (Tree){.description = description,
+		       .unit = unit,
+		       .job = CRIU_JOB_INIT,
+		       .images_fd = -1,
+		       .ready = -1,
+		       .go = -1};
+	restore->n++;
+	tree->images_fd = openat(unit_fd, directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (tree->images_fd < 0)
+		return error_errno(err, -errno, "Opening the images of %s", unit);
+	*ret = tree;
+	return 0;
+}
+
+static int unit_start(Restore *restore, json_object *unit, Error *err)
+{
+	json_object *trees = json_opt_array(unit, "trees");
+	const char *name, *directory, *cgroup;
+	_cleanup_close_ int unit_fd = -1, cgroup_fd = -1;
+	int r = json_get_string(unit, "unit", &name, err);
+
+	if (r == 0)
+		r = json_get_string(unit, "directory", &directory, err);
+	if (r == 0)
+		r = json_get_string(unit, "cgroup", &cgroup, err);
+	if (r == 0)
+		r = cgroup_open(cgroup, true, &cgroup_fd, err);
+	if (r < 0)
+		return r;
+	unit_fd = openat(restore->dirfd, directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (unit_fd < 0)
+		return error_errno(err, -errno, "Opening the images of %s", name);
+	for (size_t i = 0; i < json_length(trees); i++) {
+		Tree *tree = NULL;
+
+		r = tree_add(restore, name, unit_fd, json_object_array_get_idx(trees, i), &tree,
+			     err);
+		if (r == 0)
+			r = tree_start(restore, tree, cgroup_fd, err);
+		if (r < 0)
+			return error_prefix(err, "Restoring %s", name);
+	}
+	return 0;
+}
+
+/* Until criu says that the tree stands, or ends without saying so. */
+static int tree_wait(Tree *tree, int64_t deadline_us, Error *err)
+{
+	_cleanup_close_ int process = (int)syscall(SYS_pidfd_open, tree->criu, 0);
+	struct pollfd p[2] = {{.fd = tree->ready, .events = POLLIN},
+			      {.fd = process, .events = POLLIN}};
+	char byte;
+
+	while (!(p[0].revents & POLLIN)) {
+		int64_t left = deadline_us - clock_monotonic_us();
+
+		if (left <= 0)
+			return error_set(err, -ETIMEDOUT, "Restoring %s took longer than %d s",
+					 tree->unit, RESTORE_LIMIT_MS / 1000);
+		(void)poll(p, 2, (int)(left / 1000) + 1);
+		if (p[1].revents && !(p[0].revents & POLLIN)) {
+			int r = criu_finish(&tree->job, tree->criu, err);
+
+			tree->criu = 0;
+			if (r == 0)
+				r = error_set(err, -EPROTO, "criu ended before its barrier");
+			return error_prefix(err, "Restoring %s", tree->unit);
+		}
+	}
+	return read(tree->ready, &byte, 1) == 1 ? 0 : error_errno(err, -EIO, "Reading the barrier");
+}
+
+static size_t trees_count(json_object *units)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < json_length(units); i++)
+		n += json_length(json_opt_array(json_object_array_get_idx(units, i), "trees"));
+	return n;
+}
+
+int restore_units(Restore *restore, Error *err)
+{
+	json_object *units = json_opt_array(restore->capture, "units");
+	int64_t deadline = clock_monotonic_us() + (int64_t)RESTORE_LIMIT_MS * 1000;
+	int r;
+
+	restore->trees = calloc(trees_count(units) + 1, sizeof(*restore->trees));
+	if (!restore->trees)
+		return error_errno(err, -ENOMEM, "Restoring");
+	r = externals_new(restore->streams, units, restore->dirfd, &restore->externals, err);
+	for (size_t i = 0; r == 0 && i < json_length(units); i++)
+		r = unit_start(restore, json_object_array_get_idx(units, i), err);
+	for (size_t i = 0; r == 0 && i < restore->n; i++)
+		r = tree_wait(&restore->trees[i], deadline, err);
+	if (r < 0)
+		restore_kill(restore);
+	return r;
+}
+
+void restore_kill(Restore *restore)
+{
+	json_object *units = json_opt_array(restore->capture, "units");
+
+	for (size_t i = 0; i < json_length(units); i++) {
+		const char *cgroup =
+			json_opt_string(json_object_array_get_idx(units, i), "cgroup", NULL);
+		_cleanup_close_ int fd = -1;
+
+		if (cgroup && cgroup_open(cgroup, false, &fd, NULL) == 0)
+			(void)cgroup_kill(fd, cgroup, NULL);
+	}
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		;
+}
+
+/* Delegated units: processes back into the groups below the unit's own. */
+static void tasks_place(json_object *unit)
+{
+	json_object *tasks = json_opt_array(unit, "tasks");
+	const char *own = json_opt_string(unit, "cgroup", "");
+
+	for (size_t i = 0; i < json_length(tasks); i++) {
+		json_object *t = json_object_array_get_idx(tasks, i);
+		const char *cgroup = json_opt_string(t, "cgroup", own);
+		_cleanup_close_ int fd = -1;
+		char pid[16];
+
+		if (strcmp(cgroup, own) == 0 || cgroup_open(cgroup, true, &fd, NULL) < 0)
+			continue;
+		(void)snprintf(pid, sizeof(pid), "%lld", (long long)json_opt_int(t, "pid", 0));
+		(void)file_write_value(fd, "cgroup.procs", pid, NULL);
+	}
+}
+
+int restore_thaw(Restore *restore, Error *err)
+{
+	json_object *units = json_opt_array(restore->capture, "units");
+	int r;
+
+	for (size_t i = 0; i < json_length(units); i++)
+		tasks_place(json_object_array_get_idx(units, i));
+	/* All sockets exist: nothing can be answered wrongly any more. */
+	r = hold_lower(err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < restore->n; i++)
+		(void)write(restore->trees[i].go, "g", 1);
+	for (size_t i = 0; i < restore->n; i++) {
+		int one = criu_finish(&restore->trees[i].job, restore->trees[i].criu,
+				      r == 0 ? err : NULL);
+
+		if (one < 0 && r == 0)
+			r = error_prefix(err, "Letting %s run", restore->trees[i].unit);
+	}
+	return r;
+}
+
+int restore_adopt(Restore *restore, Error *err)
+{
+	int r = adopt_prepare(json_opt_array(restore->capture, "units"), err);
+
+	return r < 0 ? r : streams_hold(restore->streams, err);
+}

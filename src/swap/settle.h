@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * settle: stops what is not kept, in order, while kept units serve.
+ *
+ * A run-time target that requires the kept units, and with them all that they need, and what the
+ * machine needs to stay reachable and to log, is isolated (systemd.unit(5), AllowIsolate=): systemd
+ * stops everything else as it does at a shutdown.
+ */
+#pragma once
+
+#include <json-c/json.h>
+
+#include "base/error.h"
+#include "swap/capture.h"
+
+/* Returns the names of the units that ran before, for settle_undo(). */
+int settle_run(const KeptUnits *kept, json_object **ret_running, Error *err);
+
+/* Starts again what ran before. */
+void settle_undo(json_object *running);

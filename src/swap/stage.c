@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "swap/stage.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "swap/handover.h"
+#include "swap/initramfs.h"
+#include "swap/kexec.h"
+#include "swap/modules.h"
+#include "swap/network.h"
+#include "swap/paths.h"
+
+#define FORWARD_INITRD SEGUE_SWAP_DIR "/forward.cpio"
+#define BACK_INITRD    SEGUE_SWAP_DIR "/back.cpio"
+#define PID_ROOM       1000 /* numbers left free above the kept programs' */
+
+static inline void cleanup_modules(ModuleSet **set)
+{
+	if (*set)
+		modules_free(*set);
+}
+
+typedef struct LinkVisit {
+	ModuleSet *set;
+	int r;
+	Error *err;
+} LinkVisit;
+
+static void link_add(const char *name, const char *sysfs, void *userdata)
+{
+	LinkVisit *visit = userdata;
+
+	if (visit->r == 0)
+		visit->r = modules_add_device(visit->set, sysfs, visit->err);
+	if (visit->r < 0)
+		(void)error_prefix(visit->err, "Network link %s", name);
+}
+
+static void alias_add(const char *alias, void *userdata)
+{
+	LinkVisit *visit = userdata;
+
+	if (visit->r == 0)
+		visit->r = modules_add_optional(visit->set, alias, visit->err);
+}
+
+static int filesystem_add(ModuleSet *set, const RootDevice *device, Error *err)
+{
+	int r = modules_add_device(set, device->sysfs, err);
+
+	if (r == 0)
+		r = modules_add_filesystem(set, device->fstype, device->options, err);
+	return r < 0 ? error_prefix(err, "Filesystem %s", device->point) : 0;
+}
+
+static int modules_collect(const Plan *plan, const Kernel *kernel, ModuleSet **ret, Error *err)
+{
+	_cleanup_(cleanup_modules) ModuleSet *set = NULL;
+	LinkVisit visit = {.err = err};
+	int r = modules_new(kernel->modules_dir, NULL, &set, err);
+
+	if (r == 0)
+		r = filesystem_add(set, &plan->root, err);
+	for (size_t i = 0; r == 0 && i < plan->n_devices; i++)
+		r = filesystem_add(set, &plan->devices[i], err);
+	if (r == 0)
+		r = modules_add_restore(set, err);
+	if (r == 0 && strcmp(plan->store->name, "ram") == 0)
+		r = modules_add_pmem(set, err);
+	if (r < 0)
+		return error_prefix(err, "Kernel %s", kernel->version);
+	visit.set = set;
+	r = network_links_in_use(link_add, &visit, err);
+	if (r == 0)
+		r = network_link_modules(alias_add, &visit, err);
+	if (r == 0)
+		r = visit.r;
+	if (r < 0)
+		return error_prefix(err, "Kernel %s", kernel->version);
+	*ret = steal_ptr(&set);
+	return 0;
+}
+
+static json_object *device_describe(const RootDevice *device)
+{
+	json_object *o = json_object_new_object();
+
+	json_put_string(o, "point", device->point);
+	json_put_string(o, "source", device->source);
+	json_put_string(o, "uuid", device->uuid);
+	json_put_string(o, "fstype", device->fstype);
+	json_put_string(o, "options", device->options);
+	return o;
+}
+
+static json_object *modules_list(const ModuleSet *set)
+{
+	json_object *list = json_object_new_array();
+
+	for (size_t i = 0; i < modules_count(set); i++) {
+		_cleanup_free_ char *path = initramfs_module_path(set, i);
+		json_object *o = json_object_new_object();
+
+		json_put_string(o, "path", path);
+		json_put_string(o, "options", modules_options(set, i));
+		(void)json_object_array_add(list, o);
+	}
+	return list;
+}
+
+static int64_t pid_last(const Plan *plan)
+{
+	pid_t last = 30000;
+
+	for (size_t i = 0; i < plan->kept.n; i++)
+		for (size_t j = 0; j < plan->kept.units[i].tasks.n; j++)
+			if (plan->kept.units[i].tasks.tasks[j].pid > last)
+				last = plan->kept.units[i].tasks.tasks[j].pid;
+	return last + PID_ROOM;
+}
+
+static json_object *handover_make(const Plan *plan, const char *id, const char *direction,
+				  const ModuleSet *set)
+{
+	json_object *o = json_object_new_object(), *mounts = json_object_new_array();
+
+	json_put_int(o, "version", HANDOVER_VERSION);
+	json_put_string(o, "id", id);
+	json_put_string(o, "direction", direction);
+	json_put_string(o, "init", "/sbin/init");
+	json_put_int(o, "pid_last", pid_last(plan));
+	(void)json_object_object_add(o, "modules", modules_list(set));
+	(void)json_object_object_add(o, "root", device_describe(&plan->root));
+	for (size_t i = 0; i < plan->n_devices; i++)
+		if (strcmp(plan->devices[i].subtree, "/") == 0)
+			(void)json_object_array_add(mounts, device_describe(&plan->devices[i]));
+	(void)json_object_object_add(o, "mounts", mounts);
+	(void)json_object_object_add(o, "store", json_object_get(plan->location));
+	return o;
+}
+
+static int initrd_build(const char *path, const ModuleSet *set, json_object *handover, Error *err)
+{
+	Initramfs initramfs = {
+		.init = SEGUE_LIBEXECDIR "/segue-init",
+		.handover =
+			json_object_to_json_string_ext(handover, JSON_C_TO_STRING_NOSLASHESCAPE),
+		.modules = set,
+	};
+	uint64_t size;
+
+	return initramfs_write(path, &initramfs, &size, err);
+}
+
+static int back_build(const Plan *plan, const char *id, const char *cmdline, json_object **ret,
+		      Error *err)
+{
+	_cleanup_(cleanup_modules) ModuleSet *set = NULL;
+	_cleanup_json_ json_object *handover = NULL;
+	int r = modules_collect(plan, &plan->from, &set, err);
+
+	if (r < 0)
+		return r;
+	handover = handover_make(plan, id, "return", set);
+	r = initrd_build(BACK_INITRD, set, handover, err);
+	if (r < 0)
+		return r;
+	*ret = json_object_new_object();
+	json_put_string(*ret, "image", plan->from.image);
+	json_put_string(*ret, "initrd", BACK_INITRD);
+	json_put_string(*ret, "cmdline", cmdline);
+	return 0;
+}
+
+int stage_build(const Plan *plan, const char *id, Error *err)
+{
+	_cleanup_(cleanup_modules) ModuleSet *set = NULL;
+	_cleanup_free_ char *base = NULL, *cmdline = NULL;
+	_cleanup_json_ json_object *handover = NULL;
+	json_object *back = NULL;
+	int r = file_read_line(AT_FDCWD, "/proc/cmdline", &base, err);
+
+	if (r == 0)
+		r = kexec_cmdline(base, plan->config.kexec_append, &cmdline, err);
+	if (r == 0)
+		r = back_build(plan, id, cmdline, &back, err);
+	if (r < 0)
+		return error_prefix(err, "Preparing the way back");
+	r = modules_collect(plan, &plan->to, &set, err);
+	if (r < 0) {
+		(void)json_object_put(back);
+		return r;
+	}
+	handover = handover_make(plan, id, "forward", set);
+	(void)json_object_object_add(handover, "back", back);
+	r = initrd_build(FORWARD_INITRD, set, handover, err);
+	if (r == 0)
+		r = kexec_load(plan->to.image, FORWARD_INITRD, cmdline, err);
+	return r;
+}
+
+void stage_undo(void)
+{
+	(void)kexec_unload(NULL);
+	(void)unlink(FORWARD_INITRD);
+	(void)unlink(BACK_INITRD);
+}

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A swap from check to jump. What comes after the jump is in src/init/main.c and finish.c. */
+#include "swap/swap.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/process.h"
+#include "swap/findings.h"
+#include "swap/hold.h"
+#include "swap/journal.h"
+#include "swap/kexec.h"
+#include "swap/network.h"
+#include "swap/plan.h"
+#include "swap/quiesce.h"
+#include "swap/report.h"
+#include "swap/settle.h"
+#include "swap/stage.h"
+
+#define HOOK_LIMIT_MS 60000
+
+typedef struct Swap {
+	const SwapRequest *request;
+	Journal *journal;
+	Plan plan;
+	ClockMark begun, frozen;
+	int capture_fd;       /* directory of the captures, -1 before warm */
+	json_object *running; /* units before settle */
+} Swap;
+
+/* ---- the steps ---- */
+
+static int step_check(Swap *swap, Error *err)
+{
+	_cleanup_free_ char *summary = NULL;
+	int r = plan_make(swap->request, &swap->plan, err);
+
+	if (r < 0)
+		return r;
+	json_put_string(journal_object(swap->journal), "to", swap->plan.to.version);
+	for (size_t i = 0; i < json_length(swap->plan.findings); i++) {
+		json_object *f = json_object_array_get_idx(swap->plan.findings, i);
+		_cleanup_free_ char *line = text_format("%s: %s", json_opt_string(f, "subject", ""),
+							json_opt_string(f, "message", ""));
+
+		if (line && strcmp(json_opt_string(f, "severity", ""), "refusal") != 0)
+			journal_warn(swap->journal, line);
+	}
+	if (!findings_refuse(swap->plan.findings))
+		return 0;
+	summary = findings_summary(swap->plan.findings);
+	return error_set(err, -ECANCELED, "%s", summary ? summary : "refused");
+}
+
+static int step_stage(Swap *swap, Error *err)
+{
+	return stage_build(&swap->plan, json_opt_string(journal_object(swap->journal), "id", ""),
+			   err);
+}
+
+static int step_warm(Swap *swap, Error *err)
+{
+	json_object *journal = journal_object(swap->journal);
+
+	(void)json_object_object_add(journal, "store", json_object_get(swap->plan.location));
+	return swap->plan.store->reserve(swap->plan.location, &swap->capture_fd, err);
+}
+
+static int step_settle(Swap *swap, Error *err)
+{
+	int r = settle_run(&swap->plan.kept, &swap->running, err);
+
+	(void)json_object_object_add(journal_object(swap->journal), "stopped",
+				     json_object_get(swap->running));
+	return r;
+}
+
+static int hooks_run(const KeptUnits *kept, Error *err)
+{
+	for (size_t i = 0; i < kept->n; i++) {
+		const char *const argv[] = {"/bin/sh", "-c", kept->units[i].pre_freeze, NULL};
+		int r = argv[2] ? process_run(argv, HOOK_LIMIT_MS, NULL, err) : 0;
+
+		if (r < 0)
+			return error_prefix(err, "PreFreeze= of %s", kept->units[i].name);
+	}
+	return 0;
+}
+
+static int step_freeze(Swap *swap, Error *err)
+{
+	int r = hooks_run(&swap->plan.kept, err);
+
+	if (r < 0)
+		return r;
+	swap->frozen = clock_mark();
+	r = capture_freeze(&swap->plan.kept, err);
+	return r < 0 ? r : hold_raise(err);
+}
+
+static int network_capture(int capture_fd, Error *err)
+{
+	_cleanup_close_ int fd = -1;
+
+	if (mkdirat(capture_fd, "network", 0700) < 0)
+		return error_errno(err, -errno, "Making directory network");
+	fd = openat(capture_fd, "network", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? error_errno(err, -errno, "Opening directory network")
+		      : network_save(fd, err);
+}
+
+static json_object *header_make(const Swap *swap)
+{
+	json_object *o = json_object_new_object();
+
+	json_put_string(o, "id", json_opt_string(journal_object(swap->journal), "id", ""));
+	json_put_string(o, "from", swap->plan.from.version);
+	json_put_string(o, "to", swap->plan.to.version);
+	json_put_int(o, "frozen_us", swap->frozen.realtime_us);
+	json_put_int(o, "frozen_tsc", swap->frozen.tsc);
+	json_put_int(o, "tsc_hz", clock_tsc_hz(swap->begun, swap->frozen));
+	return o;
+}
+
+static int step_capture(Swap *swap, Error *err)
+{
+	_cleanup_json_ json_object *header = header_make(swap), *late = json_object_new_array();
+	KeptUnits *kept = &swap->plan.kept;
+	int r = capture_describe(kept, &swap->plan.mounts, swap->capture_fd, late, err);
+
+	/* Something may have come up since check; better to call off than to lose it. */
+	if (r == 0 && findings_refuse(late)) {
+		_cleanup_free_ char *summary = findings_summary(late);
+
+		r = error_set(err, -EAGAIN, "%s", summary ? summary : "refused");
+	}
+	for (size_t i = 0; r == 0 && i < kept->n; i++)
+		r = capture_dump(&kept->units[i], swap->capture_fd, err);
+	if (r == 0)
+		r = network_capture(swap->capture_fd, err);
+	if (r == 0)
+		r = capture_finish(kept, &swap->plan.mounts, swap->capture_fd, header, err);
+	if (r == 0)
+		r = swap->plan.store->seal(swap->plan.location, swap->capture_fd, err);
+	return r;
+}
+
+/* What adoption needs to know in the next boot. */
+static json_object *units_for_journal(const KeptUnits *kept)
+{
+	static const char *const members[] = {"unit",  "kind",         "cgroup",   "main_pid",
+					      "tasks", "health_check", "post_thaw"};
+	json_object *list = json_object_new_array();
+
+	for (size_t i = 0; i < kept->n; i++) {
+		json_object *unit = json_object_new_object();
+
+		for (size_t j = 0; j < sizeof(members) / sizeof(members[0]); j++) {
+			json_object *value;
+
+			if (json_object_object_get_ex(kept->units[i].description, members[j],
+						      &value))
+				(void)json_object_object_add(unit, members[j],
+							     json_object_get(value));
+		}
+		(void)json_object_array_add(list, unit);
+	}
+	return list;
+}
+
+static int step_jump(Swap *swap, Error *err)
+{
+	_cleanup_(mounts_free) MountTable mounts = {0};
+	int r = mounts_read(0, &mounts, err);
+
+	/* From here on nothing may have to be read from a filesystem or written to one. */
+	if (r == 0)
+		r = filesystems_freeze(&mounts, err);
+	if (r < 0)
+		return r;
+	r = kexec_jump(err);
+	filesystems_thaw(&mounts);
+	return r;
+}
+
+static const struct Step {
+	SwapState state;
+	int (*run)(Swap *swap, Error *err);
+} steps[] = {
+	{SWAP_CHECK, step_check},   {SWAP_STAGE, step_stage},   {SWAP_WARM, step_warm},
+	{SWAP_SETTLE, step_settle}, {SWAP_FREEZE, step_freeze}, {SWAP_CAPTURE, step_capture},
+	{SWAP_JUMP, step_jump},
+};
+
+/* ---- calling off ---- */
+
+/* Undoes every step up to `reached`, the latest first. */
+static void swap_undo(Swap *swap, SwapState reached)
+{
+	if (reached >= SWAP_FREEZE) {
+		capture_thaw(&swap->plan.kept);
+		(void)hold_lower(NULL);
+	}
+	if (reached >= SWAP_SETTLE)
+		settle_undo(swap->running);
+	if (reached >= SWAP_WARM) {
+		cleanup_close(&swap->capture_fd);
+		swap->capture_fd = -1;
+		(void)swap->plan.store->wipe(swap->plan.location, NULL);
+	}
+	if (reached >= SWAP_STAGE)
+		stage_undo();
+}
+
+static int step_run(Swap *swap, const struct Step *step, Error *err)
+{
+	int r = 0;
+
+	if (step->state != SWAP_CHECK) {
+		json_object *journal = journal_object(swap->journal);
+
+		/* Before the first unit is frozen it is on the disk which are to be thawed; before
+		 * the jump, as they were captured. */
+		if (step->state == SWAP_FREEZE || step->state == SWAP_JUMP)
+			(void)json_object_object_add(journal, "units",
+						     units_for_journal(&swap->plan.kept));
+		if (step->state == SWAP_JUMP)
+			json_put_int(journal, "frozen_us", swap->frozen.realtime_us);
+		r = journal_enter(swap->journal, step->state, err);
+	}
+	return r < 0 ? r : step->run(swap, err);
+}
+
+int swap_run(const SwapRequest *request, Error *err)
+{
+	_cleanup_journal_ Journal *journal = NULL;
+	_cleanup_free_ char *running = NULL;
+	Swap swap = {.request = request, .capture_fd = -1, .begun = clock_mark()};
+	Error why = {0};
+	int r = kernel_running(&running);
+
+	if (r < 0)
+		return error_errno(err, r, "Asking for the running kernel");
+	r = journal_begin(running, request->kernel ? request->kernel : "", &journal, err);
+	if (r < 0)
+		return r;
+	swap.journal = journal;
+	json_put_int(journal_object(journal), "worker_pid", getpid());
+	/* The frozen part must not wait for a page of this program or for memory. */
+	(void)mlockall(MCL_CURRENT);
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		r = step_run(&swap, &steps[i], &why);
+		if (r == 0)
+			continue;
+		swap_undo(&swap, steps[i].state);
+		(void)journal_end(journal,
+				  steps[i].state == SWAP_CHECK ? SWAP_REFUSED : SWAP_CALLED_OFF,
+				  &why, NULL);
+		(void)report_write(journal_object(journal), NULL);
+		break;
+	}
+	plan_free(&swap.plan);
+	(void)json_object_put(swap.running);
+	return error_set(err, r, "%s", why.text);
+}
