@@ -86,8 +86,8 @@ static int process_status(const char *name, int status, const char *output, Erro
 int process_run(const char *const argv[], int limit_ms, char **ret_output, Error *err)
 {
 	int64_t deadline = limit_ms > 0 ? clock_monotonic_us() + (int64_t)limit_ms * 1000 : 0;
+	_cleanup_free_ char *text = NULL; /* outlives the stream that writes it */
 	_cleanup_fclose_ FILE *memory = NULL;
-	_cleanup_free_ char *text = NULL;
 	_cleanup_close_ int reader = -1;
 	size_t size = 0;
 	int pipe_fds[2], status = 0, ended, r;
@@ -119,9 +119,9 @@ int process_run(const char *const argv[], int limit_ms, char **ret_output, Error
 	r = ended ? process_status(argv[0], status, text, err)
 		  : error_set(err, -ETIMEDOUT, "%s did not end within %d s", argv[0],
 			      limit_ms / 1000);
-	if (ret_output) {
-		(void)fclose(steal_ptr(&memory));
+	/* The stream owns the buffer until it is closed. */
+	(void)fclose(steal_ptr(&memory));
+	if (ret_output)
 		*ret_output = steal_ptr(&text);
-	}
 	return r;
 }

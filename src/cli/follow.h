@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Watching a swap until it ends, also across the jump: segue itself may be among what is carried.
+ */
+#pragma once
+
+#include <json-c/json.h>
+#include <stdbool.h>
+
+#include "base/error.h"
+
+/*
+ * Follows the swap `id` and tells each step, unless `quiet`.  `ret_status` gets how it ended, which
+ * the caller puts.
+ * -ETIMEDOUT: segued was not reachable for ten minutes.
+ */
+int follow_swap(const char *id, bool quiet, json_object **ret_status, Error *err);

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/verb.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+
+#define HELP_COLUMN 26
+
+const Verb *const verbs[] = {
+	&verb_keep,   &verb_unkeep, &verb_list,   &verb_run,  &verb_check, &verb_swap,
+	&verb_status, &verb_log,    &verb_return, &verb_help, NULL,
+};
+
+const Verb *verb_find(const char *name)
+{
+	for (size_t i = 0; verbs[i]; i++) {
+		if (!strcmp(verbs[i]->name, name))
+			return verbs[i];
+	}
+	return NULL;
+}
+
+const char *verb_option(const VerbArguments *arguments, const char *name)
+{
+	for (size_t i = arguments->n_given; i > 0; i--) {
+		if (!strcmp(arguments->given[i - 1].option->name, name))
+			return arguments->given[i - 1].value;
+	}
+	return NULL;
+}
+
+static void print_option(const char *name, const char *argument, const char *help)
+{
+	int n = printf("  --%s%s%s", name, argument ? " " : "", argument ? argument : "");
+
+	(void)printf("%*s%s\n", n < HELP_COLUMN ? HELP_COLUMN - n : 1, "", help);
+}
+
+void verb_print_help(const Verb *verb)
+{
+	(void)printf("Usage: segue %s [OPTION...]%s%s\n%s.\n\nOptions:\n", verb->name,
+		     *verb->arguments ? " " : "", verb->arguments, verb->summary);
+	for (const VerbOption *option = verb->options; option->name; option++)
+		print_option(option->name, option->argument, option->help);
+	print_option("help", NULL, "show this");
+	(void)printf("\nSee segue-%s(8).\n", verb->name);
+}
+
+void verb_print_overview(void)
+{
+	(void)printf("Usage: segue VERB [OPTION...] [ARGUMENT...]\n"
+		     "Moves this machine onto a new kernel while its programs keep running.\n\n"
+		     "Verbs:\n");
+	for (size_t i = 0; verbs[i]; i++)
+		(void)printf("  %-8s %s\n", verbs[i]->name, verbs[i]->summary);
+	(void)printf("\nOptions:\n");
+	print_option("help", NULL, "show this, or what a verb does: segue VERB --help");
+	print_option("version", NULL, "show the version");
+	(void)printf("\nSee segue(8).\n");
+}
+
+int verb_usage(const char *verb, const char *fmt, ...)
+{
+	va_list ap;
+
+	(void)fprintf(stderr, "segue: ");
+	va_start(ap, fmt);
+	(void)vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	(void)fprintf(stderr, "; see: segue %s%s--help\n", verb, *verb ? " " : "");
+	return STATUS_USAGE;
+}
+
+static const struct {
+	int code, status;
+} statuses[] = {
+	{-ECANCELED, STATUS_REFUSED},
+	{-EBUSY, STATUS_BUSY},
+	{-EACCES, STATUS_NOT_PERMITTED},
+	{-ECONNREFUSED, STATUS_NOT_REACHABLE},
+};
+
+int verb_fail(const Error *err)
+{
+	(void)fprintf(stderr, "segue: %s\n", err->text);
+	for (size_t i = 0; i < sizeof(statuses) / sizeof(*statuses); i++) {
+		if (statuses[i].code == err->code)
+			return statuses[i].status;
+	}
+	return STATUS_FAILED;
+}
+
+static size_t option_count(const Verb *verb)
+{
+	size_t n = 0;
+
+	while (verb->options[n].name)
+		n++;
+	return n;
+}
+
+/* In the form that getopt wants; the value is the index. */
+static struct option *options_for_getopt(const Verb *verb, size_t n)
+{
+	struct option *options = calloc(n + 2, sizeof(*options));
+
+	if (!options)
+		return NULL;
+	for (size_t i = 0; i < n; i++)
+		options[i] = (struct option){
+			.name = verb->options[i].name,
+			.has_arg = verb->options[i].argument ? required_argument : no_argument,
+			.val = (int)i,
+		};
+	options[n] = (struct option){.name = "help", .val = (int)n};
+	return options;
+}
+
+static int check_positional(const VerbArguments *arguments)
+{
+	const Verb *verb = arguments->verb;
+
+	if (arguments->n_positional < verb->arguments_min)
+		return verb_usage(verb->name, "%s: %s is missing", verb->name, verb->arguments);
+	if (verb->arguments_max >= 0 && arguments->n_positional > verb->arguments_max)
+		return verb_usage(verb->name, "%s: \"%s\" is too much", verb->name,
+				  arguments->positional[verb->arguments_max]);
+	return STATUS_DONE;
+}
+
+int verb_main(const Verb *verb, int argc, char *argv[])
+{
+	VerbArguments arguments = {.verb = verb};
+	size_t n = option_count(verb);
+	_cleanup_free_ struct option *options = options_for_getopt(verb, n);
+	_cleanup_free_ void *given = calloc((size_t)argc, sizeof(*arguments.given));
+	int c, status;
+
+	if (!options || !given)
+		return verb_fail(&(Error){.code = -ENOMEM, .text = "Out of memory"});
+	arguments.given = given;
+	opterr = 0;
+	/* The one thread that there is. NOLINTNEXTLINE(concurrency-mt-unsafe) */
+	while ((c = getopt_long(argc, argv, verb->command ? "+:" : ":", options, NULL)) >= 0) {
+		if (c == '?')
+			return verb_usage(verb->name, "%s: \"%s\" is no option of it", verb->name,
+					  argv[optind - 1]);
+		if (c == ':')
+			return verb_usage(verb->name, "%s: %s needs a value", verb->name,
+					  argv[optind - 1]);
+		if ((size_t)c == n) {
+			verb_print_help(verb);
+			return STATUS_DONE;
+		}
+		arguments.given[arguments.n_given].option = &verb->options[c];
+		arguments.given[arguments.n_given++].value = optarg ? optarg : "";
+	}
+	arguments.positional = argv + optind;
+	arguments.n_positional = argc - optind;
+	status = check_positional(&arguments);
+	return status == STATUS_DONE ? verb->run(&arguments) : status;
+}
