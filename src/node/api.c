@@ -65,8 +65,8 @@ static const struct Failure {
 
 /* A request that is being worked on. */
 typedef struct Pending {
-	Api *api; /* NULL: it is gone, and so is the call */
-	HttpCall *call;
+	Api *api;       /* NULL: it is gone */
+	HttpCall *call; /* NULL: it is answered */
 	const Route *route;
 	char *previous; /* id of the swap before, for HOW_STARTED */
 	struct Pending *next, **link;
@@ -78,7 +78,7 @@ struct Api {
 	Http *http;
 	const Config *config;
 	char *config_error;
-	Pending *pending; /* list of those that are not answered */
+	Pending *pending; /* list */
 };
 
 static void call_fail(HttpCall *call, unsigned status, const char *name, const char *message)
@@ -150,7 +150,7 @@ static bool pending_started(Pending *pending)
 	body = json_object_new_object();
 	json_put_string(body, "id", id);
 	call_succeed(pending->call, pending->route, body);
-	pending_unlink(pending);
+	pending->call = NULL;
 	return true;
 }
 
@@ -158,9 +158,8 @@ static int on_status_written(sd_event_source *source, const struct inotify_event
 {
 	Api *api = data;
 
-	for (Pending *next, *p = api->pending; p; p = next) {
-		next = p->next;
-		if (p->route->how == HOW_STARTED)
+	for (Pending *p = api->pending; p; p = p->next) {
+		if (p->call && p->route->how == HOW_STARTED)
 			(void)pending_started(p);
 	}
 	return 0;
@@ -169,17 +168,21 @@ static int on_status_written(sd_event_source *source, const struct inotify_event
 static void on_work_done(json_object *body, const Error *err, void *data)
 {
 	Pending *pending = data;
+	bool is_swap = pending->route->how == HOW_STARTED;
 
 	if (err->code < 0 && pending->route->how >= HOW_EXCLUSIVE)
 		(void)fprintf(stderr, SD_WARNING "%s %s: %s\n", pending->route->method,
 			      pending->route->path, err->text);
-	if (pending->call && !(pending->route->how == HOW_STARTED && pending_started(pending))) {
+	if (pending->call && !(is_swap && pending_started(pending))) {
 		if (err->code < 0)
 			call_fail_error(pending->call, err);
 		else
 			call_succeed(pending->call, pending->route, body);
-		pending_unlink(pending);
 	}
+	/* It may have died in the middle of a swap: then what it had begun is to be undone. */
+	if (pending->api && is_swap)
+		(void)api_finish_swap(pending->api->event, NULL);
+	pending_unlink(pending);
 	free(pending->previous);
 	free(pending);
 }
