@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Services of each type, which write to the journal all the time: none of their lines may be missing there."""
+
+from kept.base import Kept
+from node import BIN
+from suite import expect
+
+STATE = "/var/lib/test"
+
+# In the guest: prints what is wrong with the lines "tick N" of a unit, and the last N.
+TICKS = """
+import re, subprocess, sys
+text = subprocess.run(["journalctl", "-q", "-u", sys.argv[1], "-o", "cat", "--no-pager"], capture_output=True,
+                      text=True).stdout
+ticks = [int(tick) for tick in re.findall(r"^tick ([0-9]+)$", text, re.M)]
+wrong = [f"{b} after {a}" for a, b in zip(ticks, ticks[1:]) if b != a + 1]
+print(ticks[-1] if ticks else 0)
+print("; ".join(wrong[:5]))
+"""
+
+
+class Service(Kept):
+    """A service that counts, into a file and into the journal."""
+    lines = ()
+    words = ""
+
+    def __init__(self, node):
+        super().__init__(node)
+        self.units = (f"{self.name}.service",)
+        self.file = f"{STATE}/{self.name}"
+
+    def count(self):
+        return int(self.node.read(self.file) or 0)
+
+    def wait_count(self):
+        before = self.count()
+        self.node.wait(f"{self.name} to count on from {before}", lambda: self.count() > before + 1)
+
+    def start(self):
+        self.node.exec("mkdir", "-p", STATE)
+        self.node.write("/usr/local/lib/ticks.py", TICKS)
+        self.node.service(self.name, *self.lines, f"ExecStart={BIN}/service {self.file} {self.words}".rstrip())
+        self.node.keep(self.name)
+        self.wait_count()
+
+    def check(self):
+        self.wait_count()
+        self.check_journal()
+
+    def check_journal(self):
+        """Every line that it wrote, across every swap, is in the journal once, under its name."""
+        count = self.count()
+
+        def told():
+            last, _, wrong = self.node.output("python3", "/usr/local/lib/ticks.py", self.name).partition("\n")
+            expect(not wrong, f"in the journal of {self.name}: {wrong}")
+            return int(last) >= count
+        self.node.wait(f"tick {count} in the journal of {self.name}", told)
+
+
+class Simple(Service):
+    """Type=simple."""
+    name = "service-simple"
+    lines = ("Type=simple", "StandardInput=null")
+
+
+class Exec(Service):
+    """Type=exec, with limits of its control group."""
+    name = "service-exec"
+    lines = ("Type=exec", "MemoryMax=64M", "TasksMax=20", "CPUWeight=50")
+
+    def limits(self):
+        return self.node.output(f"cd /sys/fs/cgroup/system.slice/{self.units[0]} && cat memory.max pids.max cpu.weight")
+
+    def check(self):
+        super().check()
+        limits = self.limits().split()
+        expect(limits == [str(64 << 20), "20", "50"], f"memory.max, pids.max and cpu.weight are {limits}")
+
+
+class Forking(Service):
+    """Type=forking, without a PID file."""
+    name = "service-forking"
+    lines = ("Type=forking",)
+    words = "forking"
+
+
+class Notify(Service):
+    """Type=notify, which tells its status."""
+    name = "service-notify"
+    lines = ("Type=notify", "Restart=on-failure")
+    words = "notify"
+
+    def check(self):
+        super().check()
+        text = self.node.output("systemctl", "show", "-P", "StatusText", self.name)
+        expect(text == "counting", f"its status is {text!r}")
+
+
+class Watchdog(Service):
+    """Type=notify with WatchdogSec: killed if its word does not reach systemd again after the swap."""
+    name = "service-watchdog"
+    lines = ("Type=notify", "WatchdogSec=30", "Restart=no")
+    words = "notify watchdog"
+
+    def last_word(self):
+        return int(self.node.output("systemctl", "show", "-P", "WatchdogTimestampMonotonic", self.name) or 0)
+
+    def check(self):
+        super().check()
+        before = self.last_word()
+        self.node.wait("its word to reach systemd", lambda: self.last_word() > before)
+
+
+class Sandbox(Service):
+    """DynamicUser, RuntimeDirectory, PrivateTmp, PrivateDevices, ProtectSystem, a filter of system calls."""
+    name = "service-sandbox"
+    lines = ("DynamicUser=yes", "RuntimeDirectory=sandbox", "StateDirectory=sandbox", "PrivateTmp=yes",
+             "PrivateDevices=yes", "ProtectSystem=strict", "ProtectHome=yes", "ProtectProc=invisible",
+             "NoNewPrivileges=yes", "SystemCallFilter=@system-service", "MemoryDenyWriteExecute=yes",
+             "AmbientCapabilities=CAP_NET_BIND_SERVICE", "CapabilityBoundingSet=CAP_NET_BIND_SERVICE",
+             "ExecStartPre=/bin/sh -c 'echo private >/tmp/private; echo owned >/run/sandbox/owned'")
+
+    def __init__(self, node):
+        super().__init__(node)
+        self.file = "/run/sandbox/count"
+        self.seen = None
+
+    def look(self):
+        """What the process is and has, from outside."""
+        return self.node.output(
+            f"pid=$(systemctl show -P MainPID {self.name}); cat /proc/$pid/root/tmp/private /run/sandbox/owned;"
+            "stat -c '%U %a' /run/sandbox /run/sandbox/owned;"
+            "grep -E '^(Uid|Gid|Cap...|NoNewPrivs|Seccomp):' /proc/$pid/status;"
+            "nsenter -t $pid -m findmnt -rno TARGET,OPTIONS | grep -E '^(/|/tmp|/var/tmp|/dev|/home) ' | sort")
+
+    def start(self):
+        super().start()
+        self.seen = self.look()
+
+    def check(self):
+        super().check()
+        now = self.look()
+        expect(now == self.seen, f"it was\n{self.seen}\nand is\n{now}")

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A guest with segue in it, as the tests use it."""
+
+import json
+import re
+import subprocess
+
+import programs
+
+from lab import network, wait
+from lab.error import LabError
+from lab.guest import Guest
+
+BIN = "/usr/local/bin"
+STATUS_DONE, STATUS_FAILED, STATUS_USAGE, STATUS_REFUSED, STATUS_CALLED_OFF, STATUS_RETURNED, STATUS_BUSY, \
+    STATUS_NOT_PERMITTED, STATUS_NOT_REACHABLE = range(9)
+
+JUMP_LIMIT = 240        # from the command to the first line of the next kernel, emulated and beside another guest
+LAND_LIMIT = 120        # from there to programs that run
+BOOT_LIMIT = 240        # from there to ssh
+CONFIRM_LIMIT = 240     # from there to a swap that is confirmed
+EVIDENCE_LINES = 40
+
+# What of a unit stays as it was.
+UNIT_PROPERTIES = ("Id", "MainPID", "ActiveState", "SubState", "Type", "NotifyAccess", "DropInPaths", "WatchdogUSec",
+                   "UID", "NRestarts")
+# A line that tells of the new kernel, and those of segue-init at its end.
+BOOT_LINE = r"Linux version (\S+)"
+RUNNING_LINE = r"segue-init: letting the programs run"
+BACK_LINE = r"segue-init: going back"
+
+
+class Node:
+    """The guest `name`."""
+
+    def __init__(self, name):
+        self.guest = Guest(name)
+        self.number = network.number(name)
+        self.ipv4, self.ipv6 = self.guest.ipv4, self.guest.ipv6
+        # Ports on the client host, which other guests use as well.
+        self.port = 7000 + self.number
+        self.client4, self.client6 = network.addresses(network.CLIENT)
+
+    def up(self, scenario, kernel="6.12"):
+        if self.guest.is_up:
+            self.guest.down()
+        self.guest.up(kernel=kernel, memory=scenario.memory, append=scenario.append)
+        self.exec("mkdir -p /usr/local/bin")
+        for name in programs.names():
+            self.guest.push(programs.build() / name, f"{BIN}/{name}")
+        return self
+
+    def exec(self, *words, **options):
+        return self.guest.exec(*words, **options)
+
+    def output(self, *words, **options):
+        return self.guest.output(*words, **options)
+
+    def write(self, path, text):
+        self.exec(f"mkdir -p $(dirname {path}) && cat >{path}", text=text)
+
+    def read(self, path):
+        """A file's text without blanks around it; "" if there is none."""
+        return self.output("cat", path, check=False)
+
+    def wait(self, what, check, limit=60):
+        return self.guest.wait(what, check, limit)
+
+    # Units
+
+    def service(self, name, *lines):
+        """Write a unit with the given lines in its [Service], and start it."""
+        body = "\n".join(lines)
+        self.write(f"/etc/systemd/system/{name}.service",
+                   f"[Unit]\nDescription=test {name}\n\n[Service]\n{body}\n\n[Install]\nWantedBy=multi-user.target\n")
+        self.exec(f"systemctl daemon-reload && systemctl start {name}")
+
+    def units(self, *names):
+        """What systemd says of each: {name: {property: text}}."""
+        if not names:
+            return {}
+        text = self.output("systemctl", "show", "-p", ",".join(UNIT_PROPERTIES), *names)
+        shown = [dict(line.partition("=")[::2] for line in block.splitlines()) for block in text.split("\n\n")]
+        return {unit["Id"]: unit for unit in shown}
+
+    def running(self):
+        """Each active unit with its processes: what a refusal must leave alone."""
+        script = ("for unit in $(systemctl list-units --plain --no-legend --type=service,scope --state=running"
+                  " | cut -d' ' -f1); do echo $unit $(cat /sys/fs/cgroup$(systemctl show -P ControlGroup $unit)"
+                  "/cgroup.procs); done")
+        passing = re.compile(r"session-.*\.scope|systemd-hostnamed|segued|systemd-udevd|systemd-timedated|user@")
+        return sorted(line for line in self.output(script).splitlines() if not passing.match(line))
+
+    # segue
+
+    def segue(self, *words, limit=120, **options):
+        """segue WORDS, and the subprocess.CompletedProcess; raises unless it exits with 0 or check=False."""
+        return self.guest.exec("segue", *words, limit=limit, **options)
+
+    def segue_json(self, *words, **options):
+        return json.loads(self.segue(*words, "--json", **options).stdout)
+
+    def keep(self, *names):
+        self.segue("keep", *names)
+
+    def configure(self, text):
+        self.write("/etc/segue/segue.conf", text)
+        self.exec("systemctl restart segued")
+
+    def kernel(self, begin):
+        """The newest kernel installed that begins like this."""
+        versions = [name for name in self.output("ls /lib/modules").split() if name.startswith(begin)]
+        if not versions:
+            raise LabError(f"no kernel {begin} in {self.guest.name}")
+        return versions[-1]
+
+    def swap_start(self, *words):
+        """Begin `segue swap WORDS` on an ssh connection of its own; returns the Popen."""
+        return subprocess.Popen(self.guest.shell.argv("segue", "swap", *words), text=True, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def swap(self, *words, boots=1):
+        """segue swap WORDS to its end, over `boots` jumps; returns its status."""
+        mark = self.guest.mark()
+        process = self.swap_start(*words)
+        try:
+            def jumped():
+                if re.search(BOOT_LINE, self.guest.console(mark)):
+                    return True
+                if process.poll() is None:
+                    return False
+                # A connection that is cut off is no verdict; the kernel's first line may be under way yet.
+                if process.returncode == 255:
+                    return False
+                raise LabError(f"segue swap exited with {process.returncode} before the jump: "
+                               f"{process.stderr.read().strip()}\n{process.stdout.read().strip()}")
+            self.wait("the jump", jumped, JUMP_LIMIT)
+        finally:
+            process.kill()
+            process.communicate()
+        for boot in range(boots):
+            pattern = f"(?s)(?:{BOOT_LINE}.*?){{{boot + 1}}}({RUNNING_LINE}|{BACK_LINE})"
+            ended = self.guest.wait_console(pattern, LAND_LIMIT, mark)
+            if ended[2].endswith("back") and boot + 1 == boots:
+                raise LabError("segue-init goes back to the old kernel")
+        self.guest.wait_ssh(BOOT_LIMIT)
+        return self.wait("the end of the swap", self._ended, CONFIRM_LIMIT)
+
+    def _ended(self):
+        try:
+            done = self.segue("status", "--json", check=False, limit=30)
+            swap = json.loads(done.stdout).get("swap") if done.returncode == STATUS_DONE else None
+        except (LabError, ValueError):
+            return None
+        return swap if swap and not swap["running"] else None
+
+    # Evidence
+
+    def evidence(self):
+        """For a failure: the end of the console, the journal of the swap and what CRIU said, as far as they can be had."""
+        lines = self.guest.console().rstrip().splitlines()[-EVIDENCE_LINES:]
+        parts = ["--- console", *lines]
+        script = ("cd /var/lib/segue; echo; echo --- journal; cat swap/journal.json; find . -name '*.log' | while read f;"
+                  "do echo; echo --- $f; grep -a -e Error -e Warn $f | tail -n 12; done;"
+                  "echo --- segued; journalctl -b -u segued -o cat -n 15 --no-pager")
+        try:
+            parts.append(self.exec(script, check=False, limit=30).stdout)
+        except LabError as error:
+            parts.append(f"(no more can be had: {str(error).partition(chr(10))[0]})")
+        return "\n".join(parts)
+
+
+def until(what, check, limit=60):
+    return wait.until(what, check, limit)

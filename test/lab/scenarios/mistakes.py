@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bad input and machines that are not ready: each a one-line error that names the thing, and nothing is changed."""
+
+from node import BIN, STATUS_BUSY, STATUS_CALLED_OFF, STATUS_FAILED, STATUS_NOT_PERMITTED, STATUS_NOT_REACHABLE, \
+    STATUS_REFUSED, STATUS_USAGE
+from suite import expect, scenario
+from scenarios.refusals import untouched
+
+SMALL_MIB = 48
+
+
+class Mistakes:
+    """What is tried, one method each; what it did to the guest it undoes."""
+
+    def __init__(self, case):
+        self.node = case.node
+        self.old = self.node.guest.kernel()
+        self.new = self.node.kernel("7.")
+
+    def fails(self, status, *words, says=(), before=""):
+        """segue WORDS exits with `status` and says one line with each of `says`; nothing is touched."""
+        node = self.node
+        state = untouched(node)
+        done = node.exec(f"{before} segue {' '.join(words)}".strip(), check=False, limit=180)
+        lines = done.stderr.strip().splitlines()
+        expect(done.returncode == status, f"segue {words} exited with {done.returncode}, not {status}: {done.stderr}")
+        expect(len(lines) == 1 and lines[0].startswith("segue: "), f"segue {words} said: {done.stderr!r}")
+        for word in says:
+            expect(word in lines[0], f"segue {words} does not name {word}: {lines[0]}")
+        now = untouched(node)
+        expect(state == now, f"segue {words} changed something:\n{state}\n{now}")
+        return lines[0]
+
+    def unknown_unit(self):
+        self.fails(STATUS_FAILED, "keep", "nowhere.service", says=["nowhere.service"])
+
+    def stopped_unit(self):
+        self.node.service("idle", f"ExecStart={BIN}/service /run/idle")
+        self.node.exec("systemctl", "stop", "idle")
+        self.fails(STATUS_FAILED, "keep", "idle", says=["idle.service", "segue keep --stopped idle"])
+
+    def unit_name(self):
+        self.fails(STATUS_FAILED, "keep", "'a/b c'", says=["a/b c"])
+
+    def words(self):
+        self.fails(STATUS_USAGE, "swap", "--colour", says=["--colour"])
+        self.fails(STATUS_USAGE, "keep", says=["keep"])
+        self.fails(STATUS_USAGE, "swop", says=["swop"])
+
+    def missing_command(self):
+        self.fails(STATUS_FAILED, "run", "--", "no-such-program", says=["no-such-program"])
+
+    def running_kernel(self):
+        self.fails(STATUS_REFUSED, "swap", "--kernel", self.old, says=[self.old, "running"])
+
+    def missing_kernel(self):
+        self.fails(STATUS_FAILED, "check", "--kernel", "5.99.1", says=["5.99.1"])
+        line = self.node.exec("segue swap --kernel 5.99.1", check=False)
+        expect(line.returncode in (STATUS_FAILED, STATUS_REFUSED) and "5.99.1" in line.stderr,
+               f"segue swap exited with {line.returncode}: {line.stderr}")
+
+    def kernel_without_modules(self):
+        self.node.exec(f"mv /lib/modules/{self.new} /root/modules")
+        try:
+            self._refused_kernel()
+        finally:
+            self.node.exec(f"mv /root/modules /lib/modules/{self.new}")
+
+    def kernel_corrupt(self):
+        self.node.exec(f"cd /boot && cp -p vmlinuz-{self.new} /root/kernel && truncate -s 5000 vmlinuz-{self.new}")
+        try:
+            self._refused_kernel()
+        finally:
+            self.node.exec(f"cp -p /root/kernel /boot/vmlinuz-{self.new}")
+
+    def kernel_garbage(self):
+        self.node.exec(f"cd /boot && cp -p vmlinuz-{self.new} /root/kernel &&"
+                       f" dd if=/dev/urandom of=vmlinuz-{self.new} bs=1M count=8 conv=notrunc status=none")
+        try:
+            self._refused_kernel()
+        finally:
+            self.node.exec(f"cp -p /root/kernel /boot/vmlinuz-{self.new}")
+
+    def _refused_kernel(self):
+        state = untouched(self.node)
+        done = self.node.exec(f"segue swap --kernel {self.new}", check=False, limit=120)
+        expect(done.returncode in (STATUS_FAILED, STATUS_REFUSED), f"exited with {done.returncode}: {done.stderr}")
+        expect(len(done.stderr.strip().splitlines()) == 1 and self.new in done.stderr, f"said: {done.stderr!r}")
+        expect(untouched(self.node) == state, "something was changed")
+
+    def _small_store(self, mib):
+        self.node.exec(f"truncate -s {mib}M /root/small && mkfs.ext4 -q -F /root/small && mkdir -p /mnt/small &&"
+                       " mount -o loop /root/small /mnt/small")
+        self.node.configure("[segue]\nStore=disk\nStorePath=/mnt/small/capture\n")
+
+    def _usual_store(self):
+        self.node.exec("rm -f /etc/segue/segue.conf; systemctl restart segued; umount /mnt/small; rm -f /root/small")
+
+    def store_too_small(self):
+        self._small_store(SMALL_MIB // 3)
+        try:
+            self.fails(STATUS_REFUSED, "swap", says=["store"])
+        finally:
+            self._usual_store()
+
+    def disk_full(self):
+        """The disk fills up between check and capture: a hook of the kept unit sees to it."""
+        node = self.node
+        node.service("filler", f"ExecStart={BIN}/service /run/filler")
+        node.write("/etc/systemd/system/filler.service.d/segue.conf",
+                   "[X-Segue]\nPreFreeze=fallocate -l $$(($$(stat -f -c %%a*%%S /) - 200000)) /full\n")
+        node.exec("printf '#!/bin/sh\\nfallocate -l $(($(stat -f -c \"%a*%S\" /) - 200000)) /full || true\\n'"
+                  " >/usr/local/bin/fill; chmod +x /usr/local/bin/fill")
+        node.write("/etc/systemd/system/filler.service.d/segue.conf", "[X-Segue]\nPreFreeze=/usr/local/bin/fill\n")
+        node.exec("systemctl daemon-reload")
+        node.keep("filler")
+        pid = node.output("systemctl", "show", "-P", "MainPID", "filler")
+        try:
+            done = node.segue("swap", check=False, limit=240)
+        finally:
+            node.exec("rm -f /full; segue unkeep filler")
+        expect(done.returncode == STATUS_CALLED_OFF, f"exited with {done.returncode}: {done.stdout}{done.stderr}")
+        expect("space" in done.stderr, f"said: {done.stderr}")
+        expect(node.output("systemctl", "show", "-P", "MainPID", "filler") == pid, "the kept unit is not what it was")
+        count = int(node.read("/run/filler"))
+        node.wait("the kept unit to go on", lambda: int(node.read("/run/filler")) > count)
+        node.wait("the other units to be started again",
+                  lambda: node.output("systemctl", "is-active", "nginx", "redis-server", check=False)
+                  == "active\nactive")
+
+    def second_swap(self):
+        """While a swap is under way, another is refused, and so is a check."""
+        node = self.node
+        node.service("slow", f"ExecStart={BIN}/service /run/slow")
+        node.exec("printf '#!/bin/sh\\ntouch /run/waiting\\nread line </run/go\\nexit 1\\n' >/usr/local/bin/hold-on;"
+                  " chmod +x /usr/local/bin/hold-on; mkfifo /run/go")
+        node.write("/etc/systemd/system/slow.service.d/segue.conf", "[X-Segue]\nPreFreeze=/usr/local/bin/hold-on\n")
+        node.exec("systemctl daemon-reload")
+        node.keep("slow")
+        process = node.swap_start()
+        try:
+            node.wait("the hook to run", lambda: node.exec("test -e /run/waiting", check=False).returncode == 0, 120)
+            done = node.segue("swap", check=False)
+            expect(done.returncode == STATUS_BUSY and len(done.stderr.splitlines()) == 1,
+                   f"a second swap exited with {done.returncode}: {done.stderr}")
+            done = node.segue("check", check=False)
+            expect(done.returncode == STATUS_BUSY, f"a check exited with {done.returncode}: {done.stderr}")
+        finally:
+            node.exec("echo go >/run/go; segue unkeep slow", check=False, limit=90)
+            output, error = process.communicate(timeout=180)
+        expect(process.returncode == STATUS_CALLED_OFF, f"the first exited with {process.returncode}: {output}{error}")
+        expect("PreFreeze" in error, f"the first said: {error}")
+
+    def not_root(self):
+        self.fails(STATUS_NOT_PERMITTED, "swap", before="runuser -u nobody --")
+        self.fails(STATUS_NOT_PERMITTED, "keep", "redis-server", before="runuser -u nobody --")
+
+    def settings(self):
+        self.node.configure("[segue]\nStore=tape\n")
+        try:
+            self.fails(STATUS_FAILED, "swap", says=["segue.conf", "tape"])
+        finally:
+            self.node.exec("rm -f /etc/segue/segue.conf; systemctl restart segued")
+
+    def daemon_stopped(self):
+        self.node.exec("systemctl stop segued.service segued.socket 2>/dev/null; systemctl stop segued", check=False)
+        try:
+            done = self.node.segue("status", check=False)
+            expect(done.returncode == STATUS_NOT_REACHABLE and "segued" in done.stderr,
+                   f"exited with {done.returncode}: {done.stderr}")
+        finally:
+            self.node.exec("systemctl start segued")
+
+
+@scenario(limit=900)
+def mistakes(case):
+    tried = Mistakes(case)
+    for name in [name for name in vars(Mistakes) if not name.startswith("_") and name != "fails"]:
+        if case.wants(name):
+            with case.point(name):
+                getattr(tried, name)()

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Forward, back and forward again, with everything that is kept in one guest."""
+
+from kept.network import Network
+from kept.programs import Datagrams, Everything, Talk, Upstream
+from kept.servers import Nginx, Redis
+from kept.services import Exec, Forking, Notify, Sandbox, Simple, Watchdog
+from kept.terminal import Tmux
+from suite import expect, scenario
+
+KEPT = (Network, Redis, Nginx, Everything, Datagrams, Upstream, Talk, Simple, Exec, Forking, Notify, Watchdog, Sandbox,
+        Tmux)
+ROUTE = (("forward", "7."), ("back", "6.12"), ("again", "7."))
+
+
+def started(case):
+    """All that is wanted of what is kept, set up; one that cannot be is told and left out."""
+    kept = []
+    for kind in KEPT:
+        if case.wants(kind.name):
+            one = kind(case.node)
+            with case.point(f"start/{kind.name}"):
+                one.start()
+                kept.append(one)
+    return kept
+
+
+def swap(case, name, kernel, kept):
+    node = case.node
+    for one in kept:
+        with case.point(f"{name}/prepare/{one.name}"):
+            one.prepare()
+    units = [unit for one in kept for unit in one.units]
+    before = node.units(*units)
+    for one in kept:
+        one.remember(before)
+    target = node.kernel(kernel)
+    with case.point(name, needed=True):
+        status = node.swap("--kernel", target)
+        expect(status["state"] == "done", f"the swap ended {status['state']}: {status.get('error')}")
+        expect(node.guest.kernel() == target, f"the kernel is {node.guest.kernel()}, not {target}")
+        outcomes = {unit["unit"]: unit["outcome"] for unit in status["units"]}
+        wrong = {unit: outcomes.get(unit) for unit in units if outcomes.get(unit) != "carried"}
+        expect(not wrong, f"not carried: {wrong}")
+    with case.point(f"{name}/blackout"):
+        expect(status["blackout_s"] and 0 < status["blackout_s"] < 60, f"the blackout is {status['blackout_s']} s")
+    after = node.units(*units)
+    for one in kept:
+        with case.point(f"{name}/{one.name}"):
+            one.check_units(after)
+            one.check()
+
+
+def adopted(case, kept):
+    """An adopted unit obeys as any other."""
+    node = case.node
+    unit = "service-simple" if any(one.name == "service-simple" for one in kept) else kept[0].units[0]
+    before = node.units(f"{unit}.service" if "." not in unit else unit).popitem()[1]["MainPID"]
+    with case.point("adopted/status"):
+        text = node.output("systemctl", "status", "--no-pager", unit)
+        expect(f"Main PID: {before}" in text and "active (running)" in text, f"systemctl status says:\n{text}")
+    with case.point("adopted/restart"):
+        node.exec("systemctl", "restart", unit)
+        now = node.output("systemctl", "show", "-P", "MainPID", unit)
+        expect(now not in ("0", before), f"its process is {now} after a restart, and was {before}")
+        expect(not node.exec("kill", "-0", before, check=False).returncode == 0, f"process {before} still runs")
+    with case.point("adopted/stop"):
+        node.exec("systemctl", "stop", unit)
+        state = node.output("systemctl", "show", "-P", "ActiveState", unit)
+        expect(state == "inactive", f"it is {state}")
+        expect(node.exec("kill", "-0", now, check=False).returncode != 0, f"process {now} still runs")
+
+
+def ended(case, names):
+    node = case.node
+    with case.point("wiped"):
+        found = node.output("find", "/var/lib/segue/capture", "-name", "*.img", check=False)
+        expect(not found, f"captures are left:\n{found}")
+    with case.point("log"):
+        log = node.segue_json("log")
+        expect([swap["state"] for swap in log] == ["done"] * len(names), f"segue log has {log}")
+
+
+@scenario(limit=1500)
+def swaps(case):
+    kept = started(case)
+    done = []
+    try:
+        for name, kernel in ROUTE:
+            swap(case, name, kernel, kept)
+            done.append(name)
+    finally:
+        for one in kept:
+            with case.point(f"end/{one.name}"):
+                one.end()
+    if any(one.units for one in kept):
+        adopted(case, [one for one in kept if one.units])
+    ended(case, done)
