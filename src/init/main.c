@@ -45,7 +45,10 @@ static void say(const char *fmt, ...)
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	if (fd >= 0)
-		(void)dprintf(fd, "<5>segue-init: %s\n", text);
+		(void)dprintf(fd, "<3>segue-init: %s\n", text);
+	int c = open("/dev/console", O_WRONLY | O_CLOEXEC | O_NOCTTY);
+	dprintf(c, "segue-init: %s\n", text);
+	close(c);
 }
 
 /* ---- the steps, in order ---- */

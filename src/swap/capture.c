@@ -406,6 +406,22 @@ static json_object *mounts_describe_host(const MountTable *host)
 	return list;
 }
 
+/* Limits of the system that systemd raises when it starts: programs may have more than a fresh kernel allows. */
+static json_object *limits_describe(void)
+{
+	static const char *const names[] = {"fs/nr_open", "fs/file-max"};
+	json_object *o = json_object_new_object();
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		_cleanup_free_ char *path = text_format("/proc/sys/%s", names[i]);
+		_cleanup_free_ char *value = NULL;
+
+		if (path && file_read_line(AT_FDCWD, path, &value, NULL) == 0)
+			json_put_string(o, names[i], value);
+	}
+	return o;
+}
+
 int capture_finish(const KeptUnits *kept, const MountTable *host, int dirfd, json_object *header,
 		   Error *err)
 {
@@ -424,6 +440,7 @@ int capture_finish(const KeptUnits *kept, const MountTable *host, int dirfd, jso
 	if (r < 0)
 		return r;
 	(void)gethostname(hostname, sizeof(hostname) - 1);
+	(void)json_object_object_add(header, "sysctl", limits_describe());
 	json_put_int(header, "version", CAPTURE_VERSION);
 	json_put_string(header, "hostname", hostname);
 	json_put_int(header, "realtime_us", clock_realtime_us());

@@ -25,7 +25,6 @@ static const char *const system_paths[] = {
 	"/run/systemd/dynamic-uid",    /* DynamicUser=: which number is whose */
 	"/run/systemd/inaccessible",   /* what InaccessiblePaths= mounts over things */
 	"/run/resolvconf",
-	"/run/criu.kdat",
 };
 
 /* Filesystems where files in use need not be open: whatever belongs to the users of kept processes

@@ -199,6 +199,22 @@ char *mount_find_source(const MountTable *host, const Mount *mount)
 	return NULL;
 }
 
+char *mount_find_inside(const MountTable *table, size_t i)
+{
+	const Mount *mount = &table->mounts[i];
+
+	for (size_t j = 0; j < i; j++) {
+		const Mount *m = &table->mounts[j];
+		const char *below = m->major == mount->major && m->minor == mount->minor
+					    ? path_below(mount->root, m->root)
+					    : NULL;
+
+		if (below)
+			return text_format("%s%s", m->point, below);
+	}
+	return NULL;
+}
+
 json_object *mount_describe(const Mount *mount)
 {
 	json_object *o = json_object_new_object();

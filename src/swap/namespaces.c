@@ -82,7 +82,7 @@ static int mounts_describe(pid_t pid, const MountTable *host, int content_fd, js
 		return r;
 	for (size_t i = 0; i < table.n; i++) {
 		const Mount *m = &table.mounts[i];
-		_cleanup_free_ char *from = NULL;
+		_cleanup_free_ char *from = NULL, *inside = NULL;
 		json_object *o;
 
 		if (mount_is_left_out(m))
@@ -90,8 +90,11 @@ static int mounts_describe(pid_t pid, const MountTable *host, int content_fd, js
 		from = mount_find_source(host, m);
 		o = mount_describe(m);
 		(void)json_object_array_add(list, o);
+		inside = from ? NULL : mount_find_inside(&table, i);
 		if (from) {
 			json_put_string(o, "from", from);
+		} else if (inside) {
+			json_put_string(o, "inside", inside);
 		} else if (mount_is_memory(m) && content_fd >= 0) {
 			char name[32];
 
@@ -252,6 +255,35 @@ static int content_fill(json_object *mount, int content_fd, const char *target, 
 	return tree_copy(from, to, ".", err);
 }
 
+/* Filesystems of the kernel's own whose module is not loaded yet (configfs, fusectl ...): when systemd mounts them, they
+ * appear here too. */
+static bool mount_can_be_missing(json_object *mount)
+{
+	static const char *const types[] = {"configfs", "fusectl", "debugfs",	"tracefs", "securityfs",
+					    "efivarfs", "pstore",  "bpf",	"mqueue",  "hugetlbfs"};
+	const char *fstype = json_opt_string(mount, "fstype", "");
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		if (strcmp(types[i], fstype) == 0)
+			return true;
+	return false;
+}
+
+/* What is a bind mount of another mount of the same namespace is made from where that stands for now. */
+static int stage_mount(json_object *m, const char *target, Error *err)
+{
+	const char *inside = json_opt_string(m, "inside", NULL);
+	_cleanup_free_ char *from = NULL;
+
+	if (inside) {
+		from = text_format(STAGE "%s", inside);
+		if (!from)
+			return error_errno(err, -ENOMEM, "Mounting %s", target);
+		json_put_string(m, "from", from);
+	}
+	return mount_make(m, target, err);
+}
+
 static int mount_namespace_fill(json_object *mounts, int content_fd, Error *err)
 {
 	char target[4200];
@@ -269,7 +301,11 @@ static int mount_namespace_fill(json_object *mounts, int content_fd, Error *err)
 		const char *point = json_opt_string(m, "point", "/");
 
 		(void)snprintf(target, sizeof(target), STAGE "%s", strcmp(point, "/") ? point : "");
-		r = mount_make(m, target, err);
+		r = stage_mount(m, target, err);
+		if (r == -ENOENT && mount_can_be_missing(m)) {
+			json_put_bool(m, "missing", true);
+			continue;
+		}
 		if (r == 0)
 			r = content_fill(m, content_fd, target, err);
 		if (r < 0)
@@ -280,7 +316,7 @@ static int mount_namespace_fill(json_object *mounts, int content_fd, Error *err)
 		const char *point = json_opt_string(m, "point", "/");
 
 		(void)snprintf(target, sizeof(target), STAGE "%s", strcmp(point, "/") ? point : "");
-		r = mount_set_flags(m, target, err);
+		r = json_opt_bool(m, "missing", false) ? 0 : mount_set_flags(m, target, err);
 		if (r < 0)
 			return r;
 	}
@@ -384,11 +420,11 @@ int namespaces_make(json_object *description, int content_fd, int cgroup_fd, int
 		return error_errno(err, -errno, "Making namespaces");
 	child = fork();
 	if (child == 0) {
+		(void)close(sockets[0]); /* else its own end would keep it from seeing the other's */
 		answer.code = child_make(description, content_fd, cgroup_fd, elapsed_us, &answer);
-		(void)write(sockets[1], &answer, sizeof(answer));
 		/* Stays until its namespaces are opened. */
-		(void)read(sockets[1], &answer, 1);
-		_exit(0);
+		_exit(write(sockets[1], &answer, sizeof(answer)) < 0 ||
+		      read(sockets[1], &answer, 1) < 0);
 	}
 	(void)close(sockets[1]);
 	n = child < 0 ? -1 : read(sockets[0], &answer, sizeof(answer));

@@ -20,7 +20,8 @@ bool namespace_differs(pid_t pid, pid_t other, const char *name);
 
 /*
  * Describes the namespaces of `pid` in which it is apart from the host's (those of PID 1):
- *   { "mnt": [ mount descriptions; "from": host path, or "content": directory in `content_fd` ],
+ *   { "mnt": [ mount descriptions; "from": host path, or "inside": path in the namespace, or "content":
+ *              directory in `content_fd` ],
  *     "uts": "hostname", "ipc": true, "net": true, "cgroup": true,
  *     "monotonic_us": n, "boottime_us": n }
  * The content of private memory filesystems is copied into directories of `content_fd` (-1: not).

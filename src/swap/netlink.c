@@ -36,7 +36,7 @@ int netlink_open(int protocol, Netlink *ret, Error *err)
 	 */
 	(void)setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on));
 	(void)setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof(on));
-	*ret = (Netlink){.fd = steal_fd(&fd)};
+	*ret = (Netlink){.fd = steal_fd(&fd), .protocol = protocol};
 	return 0;
 }
 
@@ -109,6 +109,14 @@ void netlink_put(NetlinkMessage *message, uint16_t type, const void *data, size_
 		memcpy((char *)attribute + HEADER_SIZE, data, size);
 }
 
+void netlink_put_raw(NetlinkMessage *message, const void *data, size_t size)
+{
+	void *at = message_reserve(message, size);
+
+	if (at)
+		memcpy(at, data, size);
+}
+
 void netlink_put_u8(NetlinkMessage *message, uint16_t type, uint8_t value)
 {
 	netlink_put(message, type, &value, sizeof(value));
@@ -159,7 +167,25 @@ void netlink_nest_end(NetlinkMessage *message, size_t nest)
 		(uint16_t)(message->size - nest);
 }
 
+void netlink_message_cut(NetlinkMessage *message, size_t size)
+{
+	if (message->overflow)
+		return;
+	message->size = size;
+	((struct nlmsghdr *)(void *)(message->buffer + message->current))->nlmsg_len =
+		(uint32_t)(size - message->current);
+}
+
 /* ---- sending and receiving ---- */
+
+/* nfnetlink answers the messages around a batch only if it refuses them.  In other protocols the
+ * same numbers mean something else. */
+static bool is_answered(const Netlink *netlink, const struct nlmsghdr *header)
+{
+	return netlink->protocol != NETLINK_NETFILTER ||
+	       (header->nlmsg_type != NFNL_MSG_BATCH_BEGIN &&
+		header->nlmsg_type != NFNL_MSG_BATCH_END);
+}
 
 /* Numbers the messages and asks for an answer to each.  Returns how many answers to expect. */
 static int message_prepare(Netlink *netlink, NetlinkMessage *message, uint16_t flags)
@@ -170,9 +196,7 @@ static int message_prepare(Netlink *netlink, NetlinkMessage *message, uint16_t f
 		struct nlmsghdr *header = (struct nlmsghdr *)(void *)(message->buffer + at);
 
 		header->nlmsg_seq = ++netlink->sequence;
-		/* nfnetlink answers these two only if it refuses them. */
-		if (header->nlmsg_type != NFNL_MSG_BATCH_BEGIN &&
-		    header->nlmsg_type != NFNL_MSG_BATCH_END) {
+		if (is_answered(netlink, header)) {
 			header->nlmsg_flags |= flags;
 			n++;
 		}

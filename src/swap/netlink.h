@@ -21,6 +21,7 @@
 
 typedef struct Netlink {
 	int fd;
+	int protocol;
 	uint32_t sequence; /* of the last message sent */
 } Netlink;
 
@@ -71,12 +72,18 @@ void netlink_put_u32(NetlinkMessage *message, uint16_t type, uint32_t value);
 void netlink_put_string(NetlinkMessage *message, uint16_t type, const char *text); /* with NUL */
 void netlink_put_bare_string(NetlinkMessage *message, uint16_t type, const char *text);
 
+/* Bytes that are no attribute: a header inside of a nest. */
+void netlink_put_raw(NetlinkMessage *message, const void *data, size_t size);
+
 /* As the attribute is, type included. */
 void netlink_put_attribute(NetlinkMessage *message, const struct nlattr *attribute);
 
 /* What is put between the two is inside of an attribute of that type. */
 size_t netlink_nest_begin(NetlinkMessage *message, uint16_t type);
 void netlink_nest_end(NetlinkMessage *message, size_t nest);
+
+/* Takes back what was put since `message->size` was `size`, which was in the current message. */
+void netlink_message_cut(NetlinkMessage *message, size_t size);
 
 /*
  * Sends the message, or all messages of a batch (those of nfnetlink that begin

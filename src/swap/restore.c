@@ -122,10 +122,34 @@ static void clock_continue(const Restore *restore)
 /* udev makes these; programs have them open or look for them before udev runs. */
 static void device_links_make(void)
 {
-	(void)symlink("/proc/self/fd", "/dev/fd");
-	(void)symlink("/proc/self/fd/0", "/dev/stdin");
-	(void)symlink("/proc/self/fd/1", "/dev/stdout");
-	(void)symlink("/proc/self/fd/2", "/dev/stderr");
+	static const char *const links[][2] = {
+		{"/proc/self/fd", "/dev/fd"},
+		{"/proc/self/fd/0", "/dev/stdin"},
+		{"/proc/self/fd/1", "/dev/stdout"},
+		{"/proc/self/fd/2", "/dev/stderr"},
+	};
+
+	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++)
+		if (symlink(links[i][0], links[i][1]) < 0)
+			continue; /* there already */
+}
+
+static int limits_restore(const Restore *restore, Error *err)
+{
+	json_object *limits;
+	int r = json_get_object(restore->capture, "sysctl", &limits, err);
+
+	if (r < 0)
+		return r;
+	json_object_object_foreach(limits, name, value)
+	{
+		_cleanup_free_ char *path = text_format("/proc/sys/%s", name);
+
+		r = path ? file_write_value(AT_FDCWD, path, json_object_get_string(value), err) : -ENOMEM;
+		if (r < 0)
+			return r;
+	}
+	return 0;
 }
 
 static int network_return(const Restore *restore, Error *err)
@@ -154,7 +178,9 @@ int restore_machine(Restore *restore, Error *err)
 	if (r < 0)
 		return r;
 	device_links_make();
-	r = directory_make(AT_FDCWD, "/run/segue", 0755, err);
+	r = limits_restore(restore, err);
+	if (r == 0)
+		r = directory_make(AT_FDCWD, "/run/segue", 0755, err);
 	if (r == 0)
 		r = streams_new(&restore->streams, err);
 	if (r == 0)
@@ -395,8 +421,9 @@ int restore_thaw(Restore *restore, Error *err)
 	r = hold_lower(err);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < restore->n; i++)
-		(void)write(restore->trees[i].go, "g", 1);
+	for (size_t i = 0; r == 0 && i < restore->n; i++)
+		if (write(restore->trees[i].go, "g", 1) != 1)
+			r = error_errno(err, -errno, "Letting %s run", restore->trees[i].unit);
 	for (size_t i = 0; i < restore->n; i++) {
 		int one = criu_finish(&restore->trees[i].job, restore->trees[i].criu,
 				      r == 0 ? err : NULL);

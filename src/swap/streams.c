@@ -63,7 +63,8 @@ int streams_new(Streams **ret, Error *err)
 		if (r < 0)
 			return r;
 	}
-	(void)symlink(JOURNAL_DIR "/dev-log", "/dev/log");
+	if (symlink(JOURNAL_DIR "/dev-log", "/dev/log") < 0 && errno != EEXIST)
+		return error_errno(err, -errno, "Making /dev/log");
 	streams = calloc(1, sizeof(*streams));
 	if (!streams)
 		return error_errno(err, -ENOMEM, "Preparing the journal's streams");
