@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/config.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "test.h"
+
+#define CORPUS SOURCE_ROOT "/test/corpus/config"
+
+static int parse(const char *text, Config *config, Error *err)
+{
+	return config_parse(text, strlen(text), "segue.conf", config, err);
+}
+
+static void test_defaults(void **state)
+{
+	_cleanup_config_ Config config = {0};
+
+	assert_int_equal(parse("", &config, NULL), 0);
+	assert_int_equal(config.store, CONFIG_STORE_AUTO);
+	assert_string_equal(config.store_path, "/var/lib/segue/capture");
+	assert_null(config.group);
+	assert_int_equal(config.on_new_kernel, CONFIG_NEW_KERNEL_SAY);
+	assert_int_equal(config.health_timeout_s, 30);
+	assert_string_equal(config.kexec_append, "");
+}
+
+static void test_everything(void **state)
+{
+	_cleanup_config_ Config config = {0};
+
+	assert_int_equal(parse("[segue]\nStore=ram\nStorePath=/srv/c\nGroup=adm\nOnNewKernel=swap\n"
+			       "HealthTimeoutSec=90\nKexecAppend=quiet memmap=1G!1G\n",
+			       &config, NULL),
+			 0);
+	assert_int_equal(config.store, CONFIG_STORE_RAM);
+	assert_string_equal(config.store_path, "/srv/c");
+	assert_string_equal(config.group, "adm");
+	assert_int_equal(config.on_new_kernel, CONFIG_NEW_KERNEL_SWAP);
+	assert_int_equal(config.health_timeout_s, 90);
+	assert_string_equal(config.kexec_append, "quiet memmap=1G!1G");
+}
+
+static void test_the_last_one_counts(void **state)
+{
+	_cleanup_config_ Config config = {0};
+
+	assert_int_equal(parse("Group=a\nGroup=b\nGroup=\nStore=ram\nStore=disk\n", &config, NULL),
+			 0);
+	assert_null(config.group);
+	assert_int_equal(config.store, CONFIG_STORE_DISK);
+}
+
+static void test_the_file_as_shipped(void **state)
+{
+	_cleanup_config_ Config config = {0};
+	Error err = {0};
+
+	if (config_read(SOURCE_ROOT "/data/segue.conf", &config, &err) < 0)
+		fail_msg("%s", err.text);
+}
+
+static void test_no_file(void **state)
+{
+	_cleanup_config_ Config config = {0};
+	Error err = {0};
+
+	assert_int_equal(config_read("/nonexistent/segue.conf", &config, &err), 0);
+	assert_int_equal(err.code, 0);
+}
+
+static const struct {
+	const char *text, *message;
+} mistakes[] = {
+	{"Store=tape",
+	 "segue.conf:1: Store=: \"tape\" is not known; write one of: auto, disk, ram"},
+	{"\nStorePath=var", "segue.conf:2: StorePath=: \"var\" is not an absolute path"},
+	{"OnNewKernel=", "segue.conf:1: OnNewKernel=: \"\" is not known; write one of: say, swap"},
+	{"HealthTimeoutSec=0",
+	 "segue.conf:1: HealthTimeoutSec=: \"0\" is not a number of seconds from 1 to 3600"},
+	{"HealthTimeoutSec=3601",
+	 "segue.conf:1: HealthTimeoutSec=: \"3601\" is not a number of seconds from 1 to 3600"},
+	{"HealthTimeoutSec=-1",
+	 "segue.conf:1: HealthTimeoutSec=: \"-1\" is not a number of seconds from 1 to 3600"},
+	{"HealthTimeoutSec=5s",
+	 "segue.conf:1: HealthTimeoutSec=: \"5s\" is not a number of seconds from 1 to 3600"},
+	{"HealthTimeoutSec=99999999999999999999", "segue.conf:1: HealthTimeoutSec=: "
+						  "\"99999999999999999999\" is not a number of "
+						  "seconds from 1 to 3600"},
+	{"store=ram", "segue.conf:1: store= is not known; see segue.conf(5)"},
+	{"[Unit]\nStore=ram",
+	 "segue.conf:2: Store= is in section [Unit]; the only one here is [segue]"},
+};
+
+static void test_mistakes(void **state)
+{
+	for (size_t i = 0; i < sizeof(mistakes) / sizeof(*mistakes); i++) {
+		Config config = {.health_timeout_s = 7};
+		Error err = {0};
+
+		assert_int_equal(parse(mistakes[i].text, &config, &err), -EINVAL);
+		assert_string_equal(err.text, mistakes[i].message);
+		assert_int_equal(config.health_timeout_s, 7);
+		assert_null(config.store_path);
+	}
+}
+
+/* Whatever the bytes: an error with a text, or a configuration that is whole. */
+static void parse_anything(const char *bytes, size_t size)
+{
+	_cleanup_config_ Config config = {0};
+	Error err = {0};
+
+	if (config_parse(bytes, size, "corpus", &config, &err) < 0) {
+		assert_true(err.code < 0);
+		assert_true(err.text[0] != '\0');
+		return;
+	}
+	assert_non_null(config.store_path);
+	assert_non_null(config.kexec_append);
+	assert_in_range(config.health_timeout_s, 1, 3600);
+}
+
+/* Each file of the corpus, each of its beginnings, and each with one byte changed. */
+static void test_corpus(void **state)
+{
+	DIR *dir = opendir(CORPUS);
+	struct dirent *entry;
+	int n = 0;
+
+	assert_non_null(dir);
+	while ((entry = readdir(dir))) {
+		char *text;
+		size_t size;
+
+		if (*entry->d_name == '.')
+			continue;
+		assert_int_equal(file_read(dirfd(dir), entry->d_name, &text, &size, NULL), 0);
+		for (size_t i = 0; i <= size; i++)
+			parse_anything(text, i);
+		for (size_t i = 0; i < size; i++) {
+			static const char bytes[] = {'\0', '\n', '\\', '=',
+						     '[',  ']',  '#',  (char)0xff};
+			char before = text[i];
+
+			for (size_t j = 0; j < sizeof(bytes); j++) {
+				text[i] = bytes[j];
+				parse_anything(text, size);
+			}
+			text[i] = before;
+		}
+		free(text);
+		n++;
+	}
+	(void)closedir(dir);
+	assert_true(n > 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_everything),
+		cmocka_unit_test(test_the_last_one_counts),
+		cmocka_unit_test(test_the_file_as_shipped),
+		cmocka_unit_test(test_no_file),
+		cmocka_unit_test(test_mistakes),
+		cmocka_unit_test(test_corpus),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/request.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "test.h"
+
+static json_object *parsed(const char *text)
+{
+	json_object *body = NULL;
+	Error err = {0};
+
+	if (request_parse_body(text, strlen(text), &body, &err) < 0)
+		fail_msg("%s: %s", text, err.text);
+	return body;
+}
+
+static void test_bodies(void **state)
+{
+	static const char *const wrong[] = {
+		"{",
+		"[]",
+		"5",
+		"null",
+		"{} x",
+		"{\"a\":1,}",
+
+		"nonsense",
+		"{\"a\":\"\xff\"}",
+		"{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":1}}}}}}}}}",
+	};
+	json_object *body = parsed("");
+
+	assert_int_equal(json_object_object_length(body), 0);
+	(void)json_object_put(body);
+	body = parsed(" {\"a\": 1} \r\n");
+	assert_int_equal(json_opt_int(body, "a", 0), 1);
+	(void)json_object_put(body);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		Error err = {0};
+
+		body = NULL;
+		if (request_parse_body(wrong[i], strlen(wrong[i]), &body, &err) != -EINVAL)
+			fail_msg("%s was taken for an object", wrong[i]);
+		assert_null(body);
+		assert_true(err.text[0] != '\0');
+	}
+}
+
+static void test_swap(void **state)
+{
+	_cleanup_json_ json_object *body = parsed("{\"kernel\":\"6.12.107+deb13-cloud-amd64\",\"no_"
+						  "trial\":true,\"allow_one_way\":null}");
+	SwapRequest request;
+
+	assert_int_equal(request_parse_swap(body, &request, NULL), 0);
+	assert_string_equal(request.kernel, "6.12.107+deb13-cloud-amd64");
+	assert_true(request.no_trial);
+	assert_false(request.allow_one_way);
+}
+
+typedef int Parse(json_object *body, Error *err);
+
+static int parse_swap(json_object *body, Error *err)
+{
+	SwapRequest request;
+
+	return request_parse_swap(body, &request, err);
+}
+
+static int parse_keep(json_object *body, Error *err)
+{
+	KeepRequest request;
+
+	return request_parse_keep(body, &request, err);
+}
+
+static int parse_run(json_object *body, Error *err)
+{
+	_cleanup_run_request_ RunRequest request = {0};
+
+	return request_parse_run(body, &request, err);
+}
+
+/* What is wrong, and a part of what is said about it. */
+static const struct {
+	Parse *parse;
+	const char *body, *message;
+} mistakes[] = {
+	{parse_swap, "{\"kernel\":5}", "\"kernel\" must be of type string"},
+	{parse_swap, "{\"kernel\":\"\"}", "is no kernel version"},
+	{parse_swap, "{\"kernel\":\"../x\"}", "is no kernel version"},
+	{parse_swap, "{\"kernel\":\"a/b\"}", "is no kernel version"},
+	{parse_swap, "{\"kernel\":\"6\\u0000\"}", "\"kernel\" holds a NUL byte"},
+	{parse_swap, "{\"no_trial\":1}", "\"no_trial\" must be of type boolean"},
+	{parse_swap, "{\"force\":true}", "\"force\" is not known here"},
+	{parse_keep, "{\"adapt\":\"yes\"}", "\"adapt\" must be of type boolean"},
+	{parse_keep, "{\"Adapt\":true}", "\"Adapt\" is not known here"},
+	{parse_run, "{}", "\"command\" is missing"},
+	{parse_run, "{\"command\":[]}", "\"command\" must have 1 to"},
+	{parse_run, "{\"command\":\"/bin/x\"}", "\"command\" must be of type array"},
+	{parse_run, "{\"command\":[\"x\"]}", "is not the absolute path"},
+	{parse_run, "{\"command\":[\"/x\",5]}", "\"command\": word 2 is no text"},
+	{parse_run, "{\"command\":[\"/x\",null]}", "\"command\": word 2 is no text"},
+	{parse_run, "{\"command\":[\"/x\"],\"unit\":\"a/b\"}", "\"unit\": \"a/b\" is no unit name"},
+	{parse_run, "{\"command\":[\"/x\"],\"unit\":\"a.scope\"}", "is not the name of a service"},
+	{parse_run, "{\"command\":[\"/x\"],\"working_directory\":\"x\"}", "\"working_directory\""},
+	{parse_run, "{\"command\":[\"/x\"],\"environment\":{\"A\":5}}", "\"environment\": \"A\""},
+	{parse_run, "{\"command\":[\"/x\"],\"environment\":{\"A=B\":\"\"}}", "\"A=B\""},
+	{parse_run, "{\"command\":[\"/x\"],\"environment\":{\"1\":\"\"}}", "\"1\""},
+};
+
+static void test_mistakes(void **state)
+{
+	for (size_t i = 0; i < sizeof(mistakes) / sizeof(*mistakes); i++) {
+		_cleanup_json_ json_object *body = parsed(mistakes[i].body);
+		Error err = {0};
+
+		if (mistakes[i].parse(body, &err) != -EINVAL)
+			fail_msg("%s was accepted", mistakes[i].body);
+		if (!strstr(err.text, mistakes[i].message))
+			fail_msg("%s: expected \"%s\", got \"%s\"", mistakes[i].body,
+				 mistakes[i].message, err.text);
+	}
+}
+
+static void test_run(void **state)
+{
+	_cleanup_json_ json_object *body = parsed(
+		"{\"command\":[\"/bin/sleep\",\"5\"],\"unit\":\"nap\",\"user\":\"u\","
+		"\"working_directory\":\"/tmp\",\"environment\":{\"A\":\"1\",\"_B2\":\"x=y\"},"
+		"\"forking\":true,\"description\":\"A nap\"}");
+	_cleanup_run_request_ RunRequest request = {0};
+	const TransientRequest *t = &request.transient;
+
+	assert_int_equal(request_parse_run(body, &request, NULL), 0);
+	assert_string_equal(t->argv[0], "/bin/sleep");
+	assert_string_equal(t->argv[1], "5");
+	assert_null(t->argv[2]);
+	assert_string_equal(t->unit, "nap.service");
+	assert_string_equal(t->user, "u");
+	assert_string_equal(t->working_directory, "/tmp");
+	assert_string_equal(t->description, "A nap");
+	assert_string_equal(t->environment[0], "A=1");
+	assert_string_equal(t->environment[1], "_B2=x=y");
+	assert_null(t->environment[2]);
+	assert_true(t->forking);
+}
+
+static void test_keep(void **state)
+{
+	_cleanup_json_ json_object *body = parsed("{\"adapt\":true}");
+	KeepRequest request;
+
+	assert_int_equal(request_parse_keep(body, &request, NULL), 0);
+	assert_true(request.adapt);
+	assert_false(request.stopped);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_bodies),   cmocka_unit_test(test_swap),
+		cmocka_unit_test(test_mistakes), cmocka_unit_test(test_run),
+		cmocka_unit_test(test_keep),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
