@@ -13,6 +13,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "init/root.h"
@@ -37,18 +38,18 @@ typedef struct Landing {
 static void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 static void say(const char *fmt, ...)
 {
-	_cleanup_close_ int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
-	char text[900];
+	_cleanup_close_ int log = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
+	char text[900], line[960];
 	va_list ap;
+	int n;
 
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	if (fd >= 0)
-		(void)dprintf(fd, "<3>segue-init: %s\n", text);
-	int c = open("/dev/console", O_WRONLY | O_CLOEXEC | O_NOCTTY);
-	dprintf(c, "segue-init: %s\n", text);
-	close(c);
+	/* One write is one record (Documentation/ABI/testing/dev-kmsg). */
+	n = snprintf(line, sizeof(line), "<4>segue-init: %s", text);
+	if (log >= 0 && n > 0 && write(log, line, (size_t)n) < 0)
+		(void)close(steal_fd(&log));
 }
 
 /* ---- the steps, in order ---- */
@@ -148,21 +149,32 @@ typedef enum WayOut {
 } WayOut;
 
 static const struct Step {
-	const char *name;
+	const char *name,
+		*fault; /* fault: its fault point; tested once the root filesystem is there */
 	int (*run)(Landing *landing, Error *err);
 	WayOut otherwise;
 } steps[] = {
-	{"reading the handover", handover_read, REBOOT},
-	{"reserving PIDs", pids_reserve, REBOOT},
-	{"loading modules", modules_load, REBOOT},
-	{"mounting the root filesystem", root_enter, REBOOT},
-	{"continuing the journal", journal_continue, BACK},
-	{"opening the store", store_open, BACK},
-	{"restoring the machine", machine_restore, BACK},
-	{"restoring the programs", units_restore, BACK},
-	{"preparing systemd", units_adopt, BACK},
-	{"letting the programs run", units_thaw, STAY},
+	{"reading the handover", NULL, handover_read, REBOOT},
+	{"reserving PIDs", NULL, pids_reserve, REBOOT},
+	{"loading modules", NULL, modules_load, REBOOT},
+	{"mounting the root filesystem", NULL, root_enter, REBOOT},
+	{"continuing the journal", "land-journal", journal_continue, BACK},
+	{"opening the store", "land-store", store_open, BACK},
+	{"restoring the machine", "restore-machine", machine_restore, BACK},
+	{"restoring the programs", "restore-units", units_restore, BACK},
+	{"preparing systemd", "restore-adopt", units_adopt, BACK},
+	{"letting the programs run", "restore-thaw", units_thaw, STAY},
 };
+
+/* Ordered failures are for the way forward; the way back is what is tested with them. */
+static int step_run(Landing *landing, const struct Step *step, Error *err)
+{
+	bool forward = landing->handover &&
+		       strcmp(json_opt_string(landing->handover, "direction", ""), "forward") == 0;
+	int r = forward && step->fault ? fault_point(step->fault, err) : 0;
+
+	return r < 0 ? r : step->run(landing, err);
+}
 
 /* ---- the ways out ---- */
 
@@ -238,7 +250,7 @@ static int land(void)
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		int64_t start = clock_monotonic_us();
 
-		if (steps[i].run(&landing, &error) < 0) {
+		if (step_run(&landing, &steps[i], &error) < 0) {
 			(void)error_prefix(&error, "%s", steps[i].name);
 			fail(&landing, steps[i].otherwise, &error);
 			break;

@@ -25,15 +25,36 @@ static const char dropin_format[] = "# Made by segue: adopts the processes that 
 				    "ExecCondition=\n"
 				    "ExecStartPre=\n"
 				    "ExecStart=\n"
-				    "ExecStart=+/usr/bin/systemd-notify --ready --pid=%lld\n"
+				    "ExecStart=+/usr/bin/systemd-notify --ready --pid=%lld%s%s%s\n"
 				    "ExecStartPost=\n"
 				    "TimeoutStartSec=60\n";
 
-static int service_prepare(const char *unit, long long main_pid, Error *err)
+/* For a double-quoted word of ExecStart= (systemd.service(5), COMMAND LINES). */
+static char *status_quote(const char *status)
 {
+	char *quoted = malloc(strlen(status) * 2 + 1), *out = quoted;
+
+	for (const char *in = status; quoted && *in; in++) {
+		if (*in == '%' || *in == '$')
+			*out++ = *in;
+		else if (*in == '"' || *in == '\\')
+			*out++ = '\\';
+		if ((unsigned char)*in >= ' ')
+			*out++ = *in;
+	}
+	if (quoted)
+		*out = '\0';
+	return quoted;
+}
+
+static int service_prepare(const char *unit, long long main_pid, const char *status, Error *err)
+{
+	_cleanup_free_ char *quoted = status_quote(status);
 	_cleanup_free_ char *directory = text_format(RUNTIME_UNITS "/%s.d", unit);
 	_cleanup_free_ char *path = text_format(RUNTIME_UNITS "/%s.d/50-segue-adopt.conf", unit);
-	_cleanup_free_ char *text = text_format(dropin_format, main_pid);
+	_cleanup_free_ char *text =
+		text_format(dropin_format, main_pid, *status ? " \"--status=" : "",
+			    quoted ? quoted : "", *status ? "\"" : "");
 	int r;
 
 	if (!directory || !path || !text)
@@ -55,7 +76,8 @@ int adopt_prepare(json_object *units, Error *err)
 			return r;
 		if (strcmp(json_opt_string(u, "kind", ""), "service") != 0)
 			continue;
-		r = service_prepare(name, (long long)json_opt_int(u, "main_pid", 0), err);
+		r = service_prepare(name, (long long)json_opt_int(u, "main_pid", 0),
+				    json_opt_string(u, "status", ""), err);
 		if (r < 0)
 			return r;
 	}

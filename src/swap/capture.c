@@ -37,6 +37,7 @@ void kept_units_free(KeptUnits *kept)
 		for (char **d = unit->runtime_directories; d && *d; d++)
 			free(*d);
 		free(unit->runtime_directories);
+		free(unit->status);
 		free(unit->health_check);
 		free(unit->pre_freeze);
 		free(unit->post_thaw);
@@ -189,6 +190,7 @@ static int unit_describe(KeptUnit *unit, size_t number, const Surroundings *arou
 	json_put_int(o, "main_pid",
 		     unit->main_pid > 0 || unit->tasks.n == 0 ? unit->main_pid
 							      : unit->tasks.tasks[0].root);
+	json_put_string(o, "status", unit->status);
 	json_put_string(o, "health_check", unit->health_check);
 	json_put_string(o, "post_thaw", unit->post_thaw);
 	(void)json_object_object_add(o, "tasks", tasks_describe(&unit->tasks));
@@ -406,7 +408,8 @@ static json_object *mounts_describe_host(const MountTable *host)
 	return list;
 }
 
-/* Limits of the system that systemd raises when it starts: programs may have more than a fresh kernel allows. */
+/* Limits of the system that systemd raises when it starts: programs may have more than a fresh
+ * kernel allows. */
 static json_object *limits_describe(void)
 {
 	static const char *const names[] = {"fs/nr_open", "fs/file-max"};

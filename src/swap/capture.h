@@ -22,11 +22,12 @@
 #define CAPTURE_VERSION 1
 
 typedef struct KeptUnit {
-	char *name;                                  /* "redis-server.service" */
-	char *cgroup;                                /* "/system.slice/redis-server.service" */
-	char *kind;                                  /* "service" or "scope" */
-	pid_t main_pid;                              /* 0 if it has none (scopes) */
-	char **runtime_directories;                  /* below /run, NULL-terminated, or NULL */
+	char *name;                 /* "redis-server.service" */
+	char *cgroup;               /* "/system.slice/redis-server.service" */
+	char *kind;                 /* "service" or "scope" */
+	pid_t main_pid;             /* 0 if it has none (scopes) */
+	char **runtime_directories; /* below /run, NULL-terminated, or NULL */
+	char *status;               /* what it last told systemd about itself, or NULL */
 	char *health_check, *pre_freeze, *post_thaw; /* see UnitOptions; or NULL */
 	int cgroup_fd;                               /* while frozen, else -1 */
 	TaskList tasks;

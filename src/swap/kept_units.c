@@ -20,6 +20,7 @@ static int unit_take(const Unit *unit, KeptUnit *ret, Error *err)
 	kept.name = strdup(unit->id);
 	kept.cgroup = strdup(unit->control_group);
 	kept.kind = strdup(text_has_suffix(unit->id, ".scope") ? "scope" : "service");
+	(void)unit_get_property_string(unit, "StatusText", &kept.status, NULL);
 	kept.runtime_directories = calloc(n + 1, sizeof(char *));
 	kept.description = json_object_new_object();
 	if (unit->options.health_check)

@@ -53,8 +53,9 @@ bool mount_is_memory(const Mount *mount); /* tmpfs or ramfs: its content is gone
  */
 char *mount_find_source(const MountTable *host, const Mount *mount);
 
-/* The same for a filesystem of the other namespace's own, of which an earlier mount there (index below `i` of `table`) shows
- * more: the path below that mount, in that namespace.  The caller frees it; NULL if there is none. */
+/* The same for a filesystem of the other namespace's own, of which an earlier mount there (index
+ * below `i` of `table`) shows more: the path below that mount, in that namespace.  The caller frees
+ * it; NULL if there is none. */
 char *mount_find_inside(const MountTable *table, size_t i);
 
 /* Describes one mount; the members are named as in struct Mount. */

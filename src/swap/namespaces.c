@@ -255,12 +255,13 @@ static int content_fill(json_object *mount, int content_fd, const char *target, 
 	return tree_copy(from, to, ".", err);
 }
 
-/* Filesystems of the kernel's own whose module is not loaded yet (configfs, fusectl ...): when systemd mounts them, they
- * appear here too. */
+/* Filesystems of the kernel's own whose module is not loaded yet (configfs, fusectl ...): when
+ * systemd mounts them, they appear here too. */
 static bool mount_can_be_missing(json_object *mount)
 {
-	static const char *const types[] = {"configfs", "fusectl", "debugfs",	"tracefs", "securityfs",
-					    "efivarfs", "pstore",  "bpf",	"mqueue",  "hugetlbfs"};
+	static const char *const types[] = {"configfs",   "fusectl",  "debugfs", "tracefs",
+					    "securityfs", "efivarfs", "pstore",  "bpf",
+					    "mqueue",     "hugetlbfs"};
 	const char *fstype = json_opt_string(mount, "fstype", "");
 
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
@@ -269,7 +270,8 @@ static bool mount_can_be_missing(json_object *mount)
 	return false;
 }
 
-/* What is a bind mount of another mount of the same namespace is made from where that stands for now. */
+/* What is a bind mount of another mount of the same namespace is made from where that stands for
+ * now. */
 static int stage_mount(json_object *m, const char *target, Error *err)
 {
 	const char *inside = json_opt_string(m, "inside", NULL);
@@ -420,7 +422,8 @@ int namespaces_make(json_object *description, int content_fd, int cgroup_fd, int
 		return error_errno(err, -errno, "Making namespaces");
 	child = fork();
 	if (child == 0) {
-		(void)close(sockets[0]); /* else its own end would keep it from seeing the other's */
+		(void)close(
+			sockets[0]); /* else its own end would keep it from seeing the other's */
 		answer.code = child_make(description, content_fd, cgroup_fd, elapsed_us, &answer);
 		/* Stays until its namespaces are opened. */
 		_exit(write(sockets[1], &answer, sizeof(answer)) < 0 ||

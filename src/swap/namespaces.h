@@ -20,11 +20,10 @@ bool namespace_differs(pid_t pid, pid_t other, const char *name);
 
 /*
  * Describes the namespaces of `pid` in which it is apart from the host's (those of PID 1):
- *   { "mnt": [ mount descriptions; "from": host path, or "inside": path in the namespace, or "content":
- *              directory in `content_fd` ],
- *     "uts": "hostname", "ipc": true, "net": true, "cgroup": true,
- *     "monotonic_us": n, "boottime_us": n }
- * The content of private memory filesystems is copied into directories of `content_fd` (-1: not).
+ *   { "mnt": [ mount descriptions; "from": host path, or "inside": path in the namespace, or
+ * "content": directory in `content_fd` ], "uts": "hostname", "ipc": true, "net": true, "cgroup":
+ * true, "monotonic_us": n, "boottime_us": n } The content of private memory filesystems is copied
+ * into directories of `content_fd` (-1: not).
  */
 int namespaces_describe(pid_t pid, const MountTable *host, int content_fd, json_object **ret,
 			Error *err);

@@ -145,7 +145,8 @@ static int limits_restore(const Restore *restore, Error *err)
 	{
 		_cleanup_free_ char *path = text_format("/proc/sys/%s", name);
 
-		r = path ? file_write_value(AT_FDCWD, path, json_object_get_string(value), err) : -ENOMEM;
+		r = path ? file_write_value(AT_FDCWD, path, json_object_get_string(value), err)
+			 : -ENOMEM;
 		if (r < 0)
 			return r;
 	}

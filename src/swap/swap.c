@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/process.h"
@@ -236,6 +237,8 @@ static int step_run(Swap *swap, const struct Step *step, Error *err)
 			json_put_int(journal, "frozen_us", swap->frozen.realtime_us);
 		r = journal_enter(swap->journal, step->state, err);
 	}
+	if (r == 0)
+		r = fault_point(swap_states[step->state].name, err);
 	return r < 0 ? r : step->run(swap, err);
 }
 
