@@ -304,10 +304,10 @@ int api_open(sd_event *event, int listen_fd, const Config *config, const char *c
 	api->event = event;
 	api->config = config;
 	api->config_error = config_error ? strdup(config_error) : NULL;
-	r = sd_event_add_inotify(event, &api->watch, SEGUE_RUN_DIR, IN_MOVED_TO, on_status_written,
+	r = sd_event_add_inotify(event, &api->watch, SEGUE_SWAP_DIR, IN_MOVED_TO, on_status_written,
 				 api);
 	if (r < 0)
-		r = error_errno(err, r, "Watching %s", SEGUE_RUN_DIR);
+		r = error_errno(err, r, "Watching %s", SEGUE_SWAP_DIR);
 	else
 		r = http_open(event, listen_fd, config->group, on_call, api, &api->http, err);
 	if (r < 0) {

@@ -87,7 +87,7 @@ static int run(Error *err)
 	if ((r = config_load(&config, &config_error, err)) < 0 ||
 	    (r = signals_attach(event, err)) < 0 ||
 	    (r = directory_make(AT_FDCWD, SEGUE_RUN_DIR, 0755, err)) < 0 ||
-	    (r = directory_make(AT_FDCWD, SEGUE_STATE_DIR, 0700, err)) < 0 ||
+	    (r = directory_make(AT_FDCWD, SEGUE_SWAP_DIR, 0700, err)) < 0 ||
 	    (r = api_finish_swap(event, err)) < 0 || (r = listen_open(&listen_fd, err)) < 0 ||
 	    (r = api_open(event, listen_fd, &config, config_error.code ? config_error.text : NULL,
 			  &api, err)) < 0)

@@ -4,8 +4,8 @@
  *
  * The part before the jump (swap_run()) and the part after it (swap_finish())
  * are run by a child of segued, never by segued itself: they block.  What they
- * know is in files: the status (`swap_status()`) in /run/segue/swap.json, the
- * journal and the reports under /var/lib/segue.
+ * know is in files: the status (`swap_status()`) in the journal (journal.h), the
+ * reports of past ones in the log (report.h), both under /var/lib/segue.
  */
 #pragma once
 
