@@ -17,9 +17,9 @@
 #define FOLLOW_CLEAR_LINE  "\r\033[K"
 
 typedef struct Follow {
-	const char *id;
-	bool quiet, live; /* live: on a terminal, where the last line is written anew */
-	size_t n_told;    /* steps that are told to their end */
+	const char *id, *previous; /* see follow_swap() */
+	bool quiet, live;          /* live: on a terminal, where the last line is written anew */
+	size_t n_told;             /* steps that are told to their end */
 } Follow;
 
 static void follow_tell(Follow *follow, json_object *status)
@@ -55,6 +55,13 @@ static void follow_tell(Follow *follow, json_object *status)
 	(void)fflush(stdout);
 }
 
+static bool follow_is_it(const Follow *follow, json_object *status)
+{
+	const char *id = json_opt_string(status, "id", "");
+
+	return status && (follow->id ? !strcmp(id, follow->id) : strcmp(id, follow->previous) != 0);
+}
+
 /* 1: it has ended and is in `ret_status`; 0: not yet. */
 static int follow_ask(Follow *follow, json_object **ret_status, Error *err)
 {
@@ -64,7 +71,7 @@ static int follow_ask(Follow *follow, json_object **ret_status, Error *err)
 	if (r < 0)
 		return r;
 	/* Just after the jump segued may not know yet of the swap. */
-	if (!status || strcmp(json_opt_string(status, "id", ""), follow->id) != 0)
+	if (!follow_is_it(follow, status))
 		return -EAGAIN;
 	follow_tell(follow, status);
 	if (json_opt_bool(status, "running", false))
@@ -78,9 +85,11 @@ static bool is_passing(int code)
 	return code == -ECONNREFUSED || code == -ECONNRESET || code == -EAGAIN;
 }
 
-int follow_swap(const char *id, bool quiet, json_object **ret_status, Error *err)
+int follow_swap(const char *id, const char *previous, bool quiet, json_object **ret_status,
+		Error *err)
 {
-	Follow follow = {.id = id, .quiet = quiet, .live = isatty(STDOUT_FILENO)};
+	Follow follow = {
+		.id = id, .previous = previous, .quiet = quiet, .live = isatty(STDOUT_FILENO)};
 	const struct timespec period = {.tv_nsec = FOLLOW_PERIOD_NS};
 	int64_t reached_us = clock_monotonic_us();
 

@@ -22,7 +22,7 @@ static int run(const VerbArguments *arguments)
 	/* The answer is cut off by the jump. */
 	if (r < 0 && r != -ECONNRESET)
 		return verb_fail(&err);
-	if (follow_swap(id, verb_option(arguments, "quiet") != NULL, &after, &err) < 0)
+	if (follow_swap(id, NULL, verb_option(arguments, "quiet") != NULL, &after, &err) < 0)
 		return verb_fail(&err);
 	if (!verb_option(arguments, "quiet"))
 		report_swap(after);

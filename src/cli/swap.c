@@ -41,13 +41,13 @@ static int tell_end(const VerbArguments *arguments, json_object *status)
 	return exit_status;
 }
 
-static int follow(const VerbArguments *arguments, const char *id)
+static int follow(const VerbArguments *arguments, const char *id, const char *previous)
 {
 	bool quiet = verb_option(arguments, "quiet") || verb_option(arguments, "json");
 	_cleanup_json_ json_object *status = NULL;
 	Error err = {0};
 
-	if (follow_swap(id, quiet, &status, &err) < 0)
+	if (follow_swap(id, previous, quiet, &status, &err) < 0)
 		return verb_fail(&err);
 	return tell_end(arguments, status);
 }
@@ -55,9 +55,10 @@ static int follow(const VerbArguments *arguments, const char *id)
 static int run(const VerbArguments *arguments)
 {
 	_cleanup_json_ json_object *request = json_object_new_object();
-	_cleanup_json_ json_object *answer = NULL;
+	_cleanup_json_ json_object *before = NULL, *answer = NULL;
 	const char *id;
 	Error err = {0};
+	int r;
 
 	if (verb_option(arguments, "kernel"))
 		json_put_string(request, "kernel", verb_option(arguments, "kernel"));
@@ -66,12 +67,18 @@ static int run(const VerbArguments *arguments)
 	if (verb_option(arguments, "dry-run"))
 		return plan(arguments, request);
 	if ((verb_option(arguments, "after-dpkg") && dpkg_wait(&err) < 0) ||
-	    client_call("POST", "/v1/swap", request, &answer, &err) < 0)
+	    client_call("GET", "/v1/swap", NULL, &before, &err) < 0)
 		return verb_fail(&err);
-	if (json_get_string(answer, "id", &id, &err) < 0)
+	r = client_call("POST", "/v1/swap", request, &answer, &err);
+	/* The answer may be lost while the swap goes on: if segued is started anew, or if the jump
+	 * comes before it is read. */
+	if (r < 0 && r != -ECONNRESET)
 		return verb_fail(&err);
+	id = json_opt_string(answer, "id", NULL);
 	if (!verb_option(arguments, "detach"))
-		return follow(arguments, id);
+		return follow(arguments, id, json_opt_string(before, "id", ""));
+	if (r < 0)
+		return verb_fail(&err);
 	if (verb_option(arguments, "json"))
 		print_json(answer);
 	else if (!verb_option(arguments, "quiet"))
