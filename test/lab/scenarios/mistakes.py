@@ -6,7 +6,10 @@ from node import BIN, STATUS_BUSY, STATUS_CALLED_OFF, STATUS_FAILED, STATUS_NOT_
 from suite import expect, scenario
 from scenarios.refusals import untouched
 
-SMALL_MIB = 48
+FILL = "/usr/local/bin/fill"
+# Bytes that are left on the disk: too few for the store; enough for check to pass, too few for any capture.
+SMALL = 20 << 20
+FULL = 100000
 
 
 class Mistakes:
@@ -88,30 +91,25 @@ class Mistakes:
         expect(len(done.stderr.strip().splitlines()) == 1 and self.new in done.stderr, f"said: {done.stderr!r}")
         expect(untouched(self.node) == state, "something was changed")
 
-    def _small_store(self, mib):
-        self.node.exec(f"truncate -s {mib}M /root/small && mkfs.ext4 -q -F /root/small && mkdir -p /mnt/small &&"
-                       " mount -o loop /root/small /mnt/small")
-        self.node.configure("[segue]\nStore=disk\nStorePath=/mnt/small/capture\n")
-
-    def _usual_store(self):
-        self.node.exec("rm -f /etc/segue/segue.conf; systemctl restart segued; umount /mnt/small; rm -f /root/small")
+    def _fill(self, leaving):
+        """Make a command that fills the root filesystem up to `leaving` bytes."""
+        self.node.write(FILL, f"#!/bin/sh\nfallocate -l $(($(stat -f -c '%f*%S' /) - {leaving})) /full\n")
+        self.node.exec("chmod", "+x", FILL)
 
     def store_too_small(self):
-        self._small_store(SMALL_MIB // 3)
+        self._fill(SMALL)
+        self.node.exec(FILL)
         try:
-            self.fails(STATUS_REFUSED, "swap", says=["store"])
+            self.fails(STATUS_REFUSED, "swap", says=["store", "MiB"])
         finally:
-            self._usual_store()
+            self.node.exec("rm /full")
 
     def disk_full(self):
         """The disk fills up between check and capture: a hook of the kept unit sees to it."""
         node = self.node
+        self._fill(FULL)
         node.service("filler", f"ExecStart={BIN}/service /run/filler")
-        node.write("/etc/systemd/system/filler.service.d/segue.conf",
-                   "[X-Segue]\nPreFreeze=fallocate -l $$(($$(stat -f -c %%a*%%S /) - 200000)) /full\n")
-        node.exec("printf '#!/bin/sh\\nfallocate -l $(($(stat -f -c \"%a*%S\" /) - 200000)) /full || true\\n'"
-                  " >/usr/local/bin/fill; chmod +x /usr/local/bin/fill")
-        node.write("/etc/systemd/system/filler.service.d/segue.conf", "[X-Segue]\nPreFreeze=/usr/local/bin/fill\n")
+        node.write("/etc/systemd/system/filler.service.d/segue.conf", f"[X-Segue]\nPreFreeze={FILL}\n")
         node.exec("systemctl daemon-reload")
         node.keep("filler")
         pid = node.output("systemctl", "show", "-P", "MainPID", "filler")
