@@ -21,7 +21,8 @@
  * makes the kernel count their bits as used, and refuse the rest (vxlan_nl2conf()).
  */
 static const NetworkKind kind_table[] = {
-	{"vlan", "rtnl-link-vlan", NULL, NOTHING, NOTHING, NOTHING},
+	{"vlan", "rtnl-link-vlan", NULL, LIST(IFLA_VLAN_FLAGS /* see put_vlan_flags() */), NOTHING,
+	 NOTHING},
 	{"bond", "rtnl-link-bond", LIST(IFLA_BOND_MODE),
 	 LIST(IFLA_BOND_ACTIVE_SLAVE, IFLA_BOND_AD_INFO), LIST(IFLA_BOND_PRIMARY), NOTHING},
 	{"bridge", "rtnl-link-bridge", LIST(IFLA_BR_VLAN_PROTOCOL),

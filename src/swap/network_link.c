@@ -252,6 +252,18 @@ uint32_t link_below(const Link *link)
 	return link_is_elsewhere(link) || below == link->index ? 0 : below;
 }
 
+const struct nlattr *link_own_address(const Link *link)
+{
+	const struct nlattr *settings[IFLA_BOND_SLAVE_PERM_HWADDR + 1];
+
+	/* A bond gives its ports its own address, and theirs back when they leave. */
+	if (link->port_kind && strcmp(link->port_kind, "bond") == 0 &&
+	    netlink_parse_nested(link->port_data, settings, IFLA_BOND_SLAVE_PERM_HWADDR) == 0 &&
+	    settings[IFLA_BOND_SLAVE_PERM_HWADDR])
+		return settings[IFLA_BOND_SLAVE_PERM_HWADDR];
+	return link->attributes[IFLA_ADDRESS];
+}
+
 /* The number in virtioN only counts the order in which devices were found. */
 static size_t place_length(const char *device)
 {

@@ -72,6 +72,8 @@ bool link_is_loopback(const Link *link);
 bool link_is_up(const Link *link);
 /* The index of the link below it (of a veth: its peer), in this namespace; else 0. */
 uint32_t link_below(const Link *link);
+/* Its address of the link layer, apart from any that its master gives it; NULL if it has none. */
+const struct nlattr *link_own_address(const Link *link);
 bool link_is_elsewhere(const Link *link); /* the link below it is in another namespace */
 
 /*

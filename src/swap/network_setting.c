@@ -41,15 +41,15 @@ static int put_differing(NetlinkMessage *m, const Link *link, const Link *presen
 	return 1;
 }
 
-/* A bond gives its ports their address itself, and gives them their own back later. */
-static int put_address(NetlinkMessage *m, const Links *saved, const Link *link, const Link *present)
+static int put_address(NetlinkMessage *m, const Link *link, const Link *present)
 {
-	const Link *master = master_of(saved, link);
+	const struct nlattr *own = link_own_address(link);
 
-	if (link_is_loopback(link) || is_kind(link, "ipvlan") ||
-	    (master && is_kind(master, "bond")))
+	if (!own || link_is_loopback(link) || is_kind(link, "ipvlan") ||
+	    netlink_equal(own, present->attributes[IFLA_ADDRESS]))
 		return 0;
-	return put_differing(m, link, present, IFLA_ADDRESS);
+	netlink_put(m, IFLA_ADDRESS, netlink_data(own), netlink_size(own));
+	return 1;
 }
 
 static int put_data(NetlinkMessage *m, const Links *saved, const Link *link, NetworkSetting when,
@@ -167,7 +167,7 @@ static int link_apply(Netlink *netlink, const Links *saved, const Link *link, co
 	n += put_differing(&m, link, present, IFLA_GROUP);
 	n += put_differing(&m, link, present, IFLA_IFALIAS);
 	if (!is_kind(link, "bridge"))
-		n += put_address(&m, saved, link, present);
+		n += put_address(&m, link, present);
 	n += put_data(&m, saved, link, SETTING_LATER, present);
 	if (mode && !link_is_loopback(link) && link_is_up(link) &&
 	    netlink_u8(mode) != ADDR_GEN_MODE_NONE) {
@@ -202,7 +202,8 @@ static int link_finish(Netlink *netlink, const Links *saved, const Link *link, c
 	netlink_message_init(&m, buffer, sizeof(buffer));
 	link_message_begin(&m, link->here, 0);
 	n += put_differing(&m, link, present, IFLA_MTU);
-	n += put_address(&m, saved, link, present);
+	if (is_kind(link, "bridge"))
+		n += put_address(&m, link, present);
 	n += put_data(&m, saved, link, SETTING_INDEX, present);
 	n += put_port_data(&m, link, present);
 	return n ? netlink_call(netlink, &m, err) : 0;

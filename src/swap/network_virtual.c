@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/if_bridge.h>
+#include <linux/if_vlan.h>
 #include <linux/veth.h>
 #include <net/if.h>
 #include <string.h>
@@ -33,6 +34,18 @@ static bool put_bridge_switches(NetlinkMessage *m, const struct nlattr *saved,
 		return false;
 	netlink_put(m, IFLA_BR_MULTI_BOOLOPT, &was, sizeof(was));
 	return true;
+}
+
+/* The kernel shows no flags where all are off, though one is on by default, and shows them under a
+ * mask that it does not take (vlan_fill_info(), vlan_dev_change_flags()). */
+static void put_vlan_flags(NetlinkMessage *m, const struct nlattr *saved)
+{
+	struct ifla_vlan_flags flags = {.mask = VLAN_FLAG_REORDER_HDR | VLAN_FLAG_GVRP |
+						VLAN_FLAG_LOOSE_BINDING | VLAN_FLAG_MVRP |
+						VLAN_FLAG_BRIDGE_BINDING};
+
+	flags.flags = netlink_u32(saved) & flags.mask; /* its first member */
+	netlink_put(m, IFLA_VLAN_FLAGS, &flags, sizeof(flags));
 }
 
 static bool put_setting(NetlinkMessage *m, const Links *saved, const Link *link,
@@ -66,6 +79,8 @@ int virtual_put_settings(NetlinkMessage *message, const Links *saved, const Link
 {
 	int n = 0;
 
+	if (when == SETTING_AT_CREATION && strcmp(link->kind_name, "vlan") == 0)
+		put_vlan_flags(message, find_type(link->data, IFLA_VLAN_FLAGS));
 	for (const struct nlattr *a = NULL; link->data && (a = netlink_next_nested(link->data, a));)
 		if (network_kind_setting(link->kind, netlink_type(a)) == when)
 			n += put_setting(message, saved, link, a,
@@ -86,16 +101,17 @@ static void put_link(NetlinkMessage *m, const Link *link)
 {
 	static const uint16_t copied[] = {IFLA_TXQLEN, IFLA_NUM_TX_QUEUES, IFLA_NUM_RX_QUEUES,
 					  IFLA_GROUP};
+	const struct nlattr *address = link_own_address(link);
 
 	netlink_put_string(m, IFLA_IFNAME, link->name);
 	for (size_t i = 0; i < sizeof(copied) / sizeof(copied[0]); i++)
 		if (link->attributes[copied[i]])
 			netlink_put_attribute(m, link->attributes[copied[i]]);
-	/* A bridge takes its address from its ports, unless it is told one: see setting_address().
+	/* A bridge takes its address from its ports, unless it is told one: see network_setting.c.
 	 */
-	if (link->attributes[IFLA_ADDRESS] && strcmp(link->kind_name, "bridge") != 0 &&
+	if (address && strcmp(link->kind_name, "bridge") != 0 &&
 	    strcmp(link->kind_name, "ipvlan") != 0)
-		netlink_put_attribute(m, link->attributes[IFLA_ADDRESS]);
+		netlink_put(m, IFLA_ADDRESS, netlink_data(address), netlink_size(address));
 }
 
 static uint32_t free_index(uint32_t wanted)
