@@ -2,6 +2,8 @@
 /* The half of adopt.h that is linked into segue-init. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -10,7 +12,8 @@
 #include "base/json.h"
 #include "swap/adopt.h"
 
-#define RUNTIME_UNITS "/run/systemd/system"
+#define RUNTIME_UNITS   "/run/systemd/system"
+#define TRANSIENT_UNITS "/run/systemd/transient"
 
 /* Type=notify whatever the unit has: the only type for which somebody else can say which process is
  * the main one.  "+": the helper runs outside the sandbox, which may forbid it. */
@@ -47,6 +50,25 @@ static char *status_quote(const char *status)
 	return quoted;
 }
 
+/* systemd removes the file of a transient unit that it has loaded and does not run (unit_free() in
+ * src/core/unit.c), as it would the moment that somebody asks for the unit.  In the boot after a
+ * swap it is an ordinary run-time unit. */
+static int transient_settle(const char *unit, Error *err)
+{
+	static const char *const suffixes[] = {"", ".d"};
+
+	for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
+		_cleanup_free_ char *from = text_format(TRANSIENT_UNITS "/%s%s", unit, suffixes[i]);
+		_cleanup_free_ char *to = text_format(RUNTIME_UNITS "/%s%s", unit, suffixes[i]);
+
+		if (!from || !to)
+			return error_errno(err, -ENOMEM, "Preparing the adoption of %s", unit);
+		if (rename(from, to) < 0 && errno != ENOENT)
+			return error_errno(err, -errno, "Moving %s", from);
+	}
+	return 0;
+}
+
 static int service_prepare(const char *unit, long long main_pid, const char *status, Error *err)
 {
 	_cleanup_free_ char *quoted = status_quote(status);
@@ -59,7 +81,11 @@ static int service_prepare(const char *unit, long long main_pid, const char *sta
 
 	if (!directory || !path || !text)
 		return error_errno(err, -ENOMEM, "Preparing the adoption of %s", unit);
-	r = directory_make(AT_FDCWD, directory, 0755, err);
+	r = directory_make(AT_FDCWD, RUNTIME_UNITS, 0755, err);
+	if (r == 0)
+		r = transient_settle(unit, err);
+	if (r == 0)
+		r = directory_make(AT_FDCWD, directory, 0755, err);
 	if (r == 0)
 		r = file_write_atomic(AT_FDCWD, path, text, strlen(text), 0644, err);
 	return r;

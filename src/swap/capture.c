@@ -3,12 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/sockios.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,13 +15,19 @@
 #include "base/json.h"
 #include "swap/carry.h"
 #include "swap/cgroup.h"
-#include "swap/criu.h"
 #include "swap/descriptors.h"
 #include "swap/findings.h"
 #include "swap/inspect.h"
 #include "swap/namespaces.h"
 
 #define FREEZE_LIMIT_MS 20000
+
+static void texts_free(char **texts)
+{
+	for (char **t = texts; t && *t; t++)
+		free(*t);
+	free(texts);
+}
 
 void kept_units_free(KeptUnits *kept)
 {
@@ -34,9 +37,8 @@ void kept_units_free(KeptUnits *kept)
 		free(unit->name);
 		free(unit->cgroup);
 		free(unit->kind);
-		for (char **d = unit->runtime_directories; d && *d; d++)
-			free(*d);
-		free(unit->runtime_directories);
+		texts_free(unit->runtime_directories);
+		texts_free(unit->unit_files);
 		free(unit->status);
 		free(unit->health_check);
 		free(unit->pre_freeze);
@@ -222,122 +224,6 @@ int capture_describe(KeptUnits *kept, const MountTable *host, int dirfd, json_ob
 	return r;
 }
 
-/* ---- dump ---- */
-
-/* What has been sent to a socket and not been read: CRIU leaves it out where it does not see the
- * sender. */
-static int queue_save(json_object *external, int tree_fd, Error *err)
-{
-	_cleanup_close_ int fd = descriptor_take((pid_t)json_opt_int(external, "pid", 0),
-						 (int)json_opt_int(external, "fd", -1));
-	_cleanup_free_ char *data = NULL, *name = NULL;
-	int size = 0;
-	ssize_t n;
-	int r;
-
-	if (fd < 0)
-		return error_errno(err, fd, "Reading the queue of a unix socket");
-	if (ioctl(fd, SIOCINQ, &size) < 0)
-		return error_errno(err, -errno, "Reading the queue of a unix socket");
-	if (size <= 0)
-		return 0;
-	data = malloc((size_t)size);
-	name = text_format("queue-%lld", (long long)json_opt_int(external, "inode", 0));
-	if (!data || !name)
-		return error_errno(err, -ENOMEM, "Reading the queue of a unix socket");
-	/* A zero offset to peek from makes one read go across the buffers in the queue. */
-	(void)setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &(int){0}, sizeof(int));
-	n = recv(fd, data, (size_t)size, MSG_PEEK | MSG_DONTWAIT);
-	(void)setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &(int){-1}, sizeof(int));
-	if (n != size)
-		return error_set(err, -EIO, "Reading the queue of a unix socket: %zd of %d bytes",
-				 n, size);
-	r = file_write_atomic(tree_fd, name, data, (size_t)size, 0600, err);
-	if (r == 0)
-		json_put_string(external, "queue", name);
-	return r;
-}
-
-static int externals_add(CriuJob *job, json_object *externals, int tree_fd, Error *err)
-{
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < json_length(externals); i++) {
-		json_object *e = json_object_array_get_idx(externals, i);
-		const char *kind = json_opt_string(e, "kind", "");
-
-		r = criu_job_add(job, err, "--external");
-		if (r < 0)
-			return r;
-		if (strcmp(kind, "file") == 0)
-			r = criu_job_add(job, err, "%s", json_opt_string(e, "key", ""));
-		else
-			r = criu_job_add(job, err, "unix[%lld]",
-					 (long long)json_opt_int(e, "inode", 0));
-		if (r == 0 && strcmp(kind, "pair") == 0)
-			r = queue_save(e, tree_fd, err);
-	}
-	return r;
-}
-
-static int tree_dump(const KeptUnit *unit, json_object *tree, int unit_fd, Error *err)
-{
-	static const char *const options[] = {
-		"--tcp-established",   "--file-locks",
-		"--link-remap",        "--manage-cgroups=ignore",
-		"--leave-running",     "--skip-in-flight",
-		"--timeout=60",        "--ghost-limit=4G",
-		"--network-lock=skip", /* the hold does it, for all */
-	};
-	_cleanup_(criu_job_free) CriuJob job = CRIU_JOB_INIT;
-	_cleanup_close_ int fd = -1;
-	pid_t root = (pid_t)json_opt_int(tree, "pid", 0), criu;
-	int r = 0;
-
-	fd = openat(unit_fd, json_opt_string(tree, "directory", ""),
-		    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return error_errno(err, -errno, "Opening the directory of tree %d", (int)root);
-	job.images_fd = fd;
-	job.log = "dump.log";
-	job.cgroup_fd = unit->cgroup_fd;
-	job.ignore_userns = json_opt_bool(tree, "ignore_userns", false);
-	r = criu_job_add(&job, err, "--tree=%d", (int)root);
-	for (size_t i = 0; r == 0 && i < sizeof(options) / sizeof(options[0]); i++)
-		r = criu_job_add(&job, err, "%s", options[i]);
-	if (r == 0)
-		r = criu_job_add(&job, err, "--freeze-cgroup=/proc/self/fd/%d", unit->cgroup_fd);
-	if (r == 0 && json_opt_int(tree, "sid", root) != root)
-		r = criu_job_add(&job, err, "--shell-job");
-	if (r == 0)
-		r = externals_add(&job, json_opt_array(tree, "externals"), fd, err);
-	if (r == 0)
-		r = namespaces_open(root, &job, err);
-	if (r == 0)
-		r = criu_start(&job, "dump", &criu, err);
-	if (r == 0)
-		r = criu_finish(&job, criu, err);
-	namespaces_close(&job);
-	return r;
-}
-
-int capture_dump(const KeptUnit *unit, int dirfd, Error *err)
-{
-	json_object *trees = json_opt_array(unit->description, "trees");
-	_cleanup_close_ int fd = openat(dirfd, json_opt_string(unit->description, "directory", ""),
-					O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd < 0)
-		return error_errno(err, -errno, "Opening the directory of %s", unit->name);
-	for (size_t i = 0; i < json_length(trees); i++) {
-		int r = tree_dump(unit, json_object_array_get_idx(trees, i), fd, err);
-
-		if (r < 0)
-			return error_prefix(err, "Capturing %s", unit->name);
-	}
-	return 0;
-}
-
 /* ---- the rest ---- */
 
 /* What is mounted into a sandbox from a memory filesystem of the host. */
@@ -370,6 +256,8 @@ static int unit_carry(Carry *carry, const KeptUnit *unit, Error *err)
 
 	if (r == 0)
 		r = sandbox_carry(carry, json_opt_array(unit->description, "trees"), err);
+	for (char **f = unit->unit_files; r == 0 && f && *f; f++)
+		r = carry_path(carry, *f, err);
 	for (char **d = unit->runtime_directories; r == 0 && d && *d; d++) {
 		_cleanup_free_ char *path = text_format("/run/%s", *d);
 

@@ -27,7 +27,9 @@ typedef struct KeptUnit {
 	char *kind;                 /* "service" or "scope" */
 	pid_t main_pid;             /* 0 if it has none (scopes) */
 	char **runtime_directories; /* below /run, NULL-terminated, or NULL */
-	char *status;               /* what it last told systemd about itself, or NULL */
+	char **unit_files; /* its unit file and drop-ins: those in /run are carried; NULL-terminated
+			    */
+	char *status;      /* what it last told systemd about itself, or NULL */
 	char *health_check, *pre_freeze, *post_thaw; /* see UnitOptions; or NULL */
 	int cgroup_fd;                               /* while frozen, else -1 */
 	TaskList tasks;
@@ -55,8 +57,13 @@ void capture_thaw(KeptUnits *kept);
 int capture_describe(KeptUnits *kept, const MountTable *host, int dirfd, json_object *findings,
 		     Error *err);
 
-/* Runs CRIU on every tree of one unit; its processes must be frozen and are afterwards. */
-int capture_dump(const KeptUnit *unit, int dirfd, Error *err);
+/* Saves what waits to be read in sockets between kept units, and notes it in their descriptions.
+ * All must be frozen. */
+int capture_queues(const KeptUnits *kept, int dirfd, Error *err);
+
+/* Runs CRIU on every tree of every unit, as many units at once as there are processors.  The
+ * processes must be frozen and are afterwards. */
+int capture_dump(const KeptUnits *kept, int dirfd, Error *err);
 
 /* What is left: files in memory, and capture.json with `header`'s members (id, from, to ...). */
 int capture_finish(const KeptUnits *kept, const MountTable *host, int dirfd, json_object *header,

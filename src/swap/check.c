@@ -162,7 +162,7 @@ static int trial_capture(KeptUnit *unit, int dirfd, Error *err)
 
 	if (r < 0)
 		return r;
-	r = capture_dump(unit, dirfd, err);
+	r = capture_dump(&one, dirfd, err);
 	capture_thaw(&one);
 	return r;
 }

@@ -10,18 +10,31 @@
 #include "swap/kept.h"
 #include "swap/unit.h"
 
+/* A copy of a list that ends with NULL, `first` put before it; NULL without memory. */
+static char **texts_copy(const char *first, char *const *list)
+{
+	size_t n = 0, used = 0;
+	char **copy;
+
+	while (list && list[n])
+		n++;
+	copy = calloc(n + 2, sizeof(*copy));
+	if (copy && first)
+		copy[used++] = strdup(first);
+	for (size_t i = 0; copy && i < n; i++)
+		copy[used++] = strdup(list[i]);
+	return copy;
+}
+
 static int unit_take(const Unit *unit, KeptUnit *ret, Error *err)
 {
 	KeptUnit kept = {.cgroup_fd = -1, .main_pid = unit->main_pid};
-	size_t n = 0;
-
-	while (unit->runtime_directory && unit->runtime_directory[n])
-		n++;
 	kept.name = strdup(unit->id);
 	kept.cgroup = strdup(unit->control_group);
 	kept.kind = strdup(text_has_suffix(unit->id, ".scope") ? "scope" : "service");
 	(void)unit_get_property_string(unit, "StatusText", &kept.status, NULL);
-	kept.runtime_directories = calloc(n + 1, sizeof(char *));
+	kept.runtime_directories = texts_copy(NULL, unit->runtime_directory);
+	kept.unit_files = texts_copy(unit->fragment_path, unit->drop_in_paths);
 	kept.description = json_object_new_object();
 	if (unit->options.health_check)
 		kept.health_check = strdup(unit->options.health_check);
@@ -29,10 +42,8 @@ static int unit_take(const Unit *unit, KeptUnit *ret, Error *err)
 		kept.pre_freeze = strdup(unit->options.pre_freeze);
 	if (unit->options.post_thaw)
 		kept.post_thaw = strdup(unit->options.post_thaw);
-	for (size_t i = 0; kept.runtime_directories && i < n; i++)
-		kept.runtime_directories[i] = strdup(unit->runtime_directory[i]);
 	*ret = kept;
-	return kept.name && kept.cgroup && kept.kind && kept.runtime_directories
+	return kept.name && kept.cgroup && kept.kind && kept.runtime_directories && kept.unit_files
 		       ? 0
 		       : error_errno(err, -ENOMEM, "Looking at %s", unit->id);
 }

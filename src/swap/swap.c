@@ -143,8 +143,10 @@ static int step_capture(Swap *swap, Error *err)
 
 		r = error_set(err, -EAGAIN, "%s", summary ? summary : "refused");
 	}
-	for (size_t i = 0; r == 0 && i < kept->n; i++)
-		r = capture_dump(&kept->units[i], swap->capture_fd, err);
+	if (r == 0)
+		r = capture_queues(kept, swap->capture_fd, err);
+	if (r == 0)
+		r = capture_dump(kept, swap->capture_fd, err);
 	if (r == 0)
 		r = network_capture(swap->capture_fd, err);
 	if (r == 0)
