@@ -25,7 +25,8 @@
  *    SEGUE_BARRIER_GO; so no tree runs before all trees are known to be restored.  The "script"
  *    itself succeeds without being executed.
  */
-/* Without this, <sys/stat.h> makes fstatat another name for fstatat64; here both are to be defined. */
+/* Without this, <sys/stat.h> makes fstatat another name for fstatat64; here both are to be defined.
+ */
 #undef _FILE_OFFSET_BITS
 
 #include <dlfcn.h>

@@ -70,7 +70,7 @@ int root_load_modules(json_object *handover, Error *err)
 
 static int device_mount(json_object *o, const char *target, Error *err)
 {
-	const char *source, *uuid, *fstype, *options;
+	const char *source = "", *uuid = "", *fstype = "", *options = "";
 	_cleanup_free_ char *device = NULL;
 	int r = json_get_string(o, "source", &source, err);
 

@@ -246,7 +246,7 @@ int carry_restore(json_object *list, int dirfd, Error *err)
 	for (size_t i = 0; i < json_length(list); i++) {
 		json_object *o = json_object_array_get_idx(list, i);
 		_cleanup_close_ int from = -1, to = -1;
-		const char *point, *directory;
+		const char *point = "", *directory = "";
 		struct stat st;
 		int r = json_get_string(o, "point", &point, err);
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -14,6 +15,10 @@
 #include "swap/paths.h"
 
 #define JOURNAL_FILE SEGUE_SWAP_DIR "/journal.json"
+
+/* Space that is given up when the disk is full: that a swap was called off for it must be told. */
+#define RESERVE_FILE  SEGUE_SWAP_DIR "/reserve"
+#define RESERVE_BYTES ((off_t)256 * 1024)
 
 struct Journal {
 	json_object *object;
@@ -39,6 +44,17 @@ void journal_free(Journal *journal)
 	free(journal);
 }
 
+static int reserve_make(Error *err)
+{
+	_cleanup_close_ int fd = open(RESERVE_FILE, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	int r;
+
+	if (fd < 0)
+		return error_errno(err, -errno, "Making " RESERVE_FILE);
+	r = -posix_fallocate(fd, 0, RESERVE_BYTES);
+	return r < 0 ? error_errno(err, r, "Making " RESERVE_FILE) : 0;
+}
+
 int journal_begin(const char *from, const char *to, Journal **ret, Error *err)
 {
 	json_object *object = json_object_new_object();
@@ -46,9 +62,11 @@ int journal_begin(const char *from, const char *to, Journal **ret, Error *err)
 	struct tm tm;
 	_cleanup_free_ char *boot_id = NULL;
 	char id[32];
-	Journal *journal;
+	Journal *journal = NULL;
 	int r = directory_make(AT_FDCWD, SEGUE_SWAP_DIR, 0700, err);
 
+	if (r == 0)
+		r = reserve_make(err);
 	if (r < 0)
 		return r;
 	(void)gmtime_r(&now, &tm);
@@ -102,7 +120,14 @@ json_object *journal_object(Journal *journal)
 
 int journal_save(Journal *journal, Error *err)
 {
-	return json_write(AT_FDCWD, JOURNAL_FILE, journal->object, err);
+	Error full = {0};
+	int r = json_write(AT_FDCWD, JOURNAL_FILE, journal->object, &full);
+
+	/* Only what ends a swap may use the reserve: a swap does not go on with a full disk. */
+	if (r == -ENOSPC && !json_opt_bool(journal->object, "running", true) &&
+	    unlink(RESERVE_FILE) == 0)
+		return json_write(AT_FDCWD, JOURNAL_FILE, journal->object, err);
+	return r < 0 ? error_set(err, r, "%s", full.text) : 0;
 }
 
 static void step_close(json_object *steps, int64_t now_us)

@@ -87,7 +87,8 @@ int mounts_parse(const char *text, MountTable *ret, Error *err)
 			return error_errno(err, r, "Line %zu of the mount table", table.n);
 	}
 	*ret = table;
-	table = (MountTable){0};
+	table.mounts = NULL;
+	table.n = 0;
 	return 0;
 }
 
@@ -262,7 +263,7 @@ static unsigned long flag_by_name(const char *word, bool *ret_known)
 static unsigned long options_split(const char *options, char **ret_data)
 {
 	_cleanup_free_ char *copy = strdup(options);
-	char *rest = copy, *word, *data = calloc(1, strlen(options) + 2);
+	char *rest = copy, *word, *data = calloc(1, strlen(options) + 2), *end = data;
 	unsigned long flags = 0;
 
 	while (copy && data && (word = strsep(&rest, ","))) {
@@ -271,9 +272,9 @@ static unsigned long options_split(const char *options, char **ret_data)
 		flags |= flag_by_name(word, &known);
 		if (known || strcmp(word, "seclabel") == 0)
 			continue;
-		if (*data)
-			strcat(data, ",");
-		strcat(data, word);
+		if (end > data)
+			*end++ = ',';
+		end = mempcpy(end, word, strlen(word));
 	}
 	*ret_data = data;
 	return flags;
@@ -316,7 +317,8 @@ static int mount_target_make(const char *target, bool directory, Error *err)
 
 int mount_make(json_object *description, const char *target, Error *err)
 {
-	const char *from = json_opt_string(description, "from", NULL), *fstype, *super, *source;
+	const char *from = json_opt_string(description, "from", NULL);
+	const char *fstype = "", *super = "", *source = "";
 	struct stat st = {.st_mode = S_IFDIR};
 	int r;
 

@@ -293,7 +293,7 @@ static int tree_add(Restore *restore, const char *unit, int unit_fd, json_object
 static int unit_start(Restore *restore, json_object *unit, Error *err)
 {
 	json_object *trees = json_opt_array(unit, "trees");
-	const char *name, *directory, *cgroup;
+	const char *name = "", *directory = "", *cgroup = "";
 	_cleanup_close_ int unit_fd = -1, cgroup_fd = -1;
 	int r = json_get_string(unit, "unit", &name, err);
 
@@ -337,11 +337,9 @@ static int tree_wait(Tree *tree, int64_t deadline_us, Error *err)
 					 tree->unit, RESTORE_LIMIT_MS / 1000);
 		(void)poll(p, 2, (int)(left / 1000) + 1);
 		if (p[1].revents && !(p[0].revents & POLLIN)) {
-			int r = criu_finish(&tree->job, tree->criu, err);
-
+			if (criu_finish(&tree->job, tree->criu, err) == 0)
+				(void)error_set(err, -EPROTO, "criu ended before its barrier");
 			tree->criu = 0;
-			if (r == 0)
-				r = error_set(err, -EPROTO, "criu ended before its barrier");
 			return error_prefix(err, "Restoring %s", tree->unit);
 		}
 	}

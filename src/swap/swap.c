@@ -214,7 +214,7 @@ static void swap_undo(Swap *swap, SwapState reached)
 	}
 	if (reached >= SWAP_SETTLE)
 		settle_undo(swap->running);
-	if (reached >= SWAP_WARM) {
+	if (reached >= SWAP_WARM && swap->plan.store) {
 		cleanup_close(&swap->capture_fd);
 		swap->capture_fd = -1;
 		(void)swap->plan.store->wipe(swap->plan.location, NULL);
