@@ -2,16 +2,18 @@
 """A guest with segue in it, as the tests use it."""
 
 import json
+import os
 import re
 import subprocess
 
 import programs
 
-from lab import network, wait
+from lab import network
 from lab.error import LabError
 from lab.guest import Guest
 
 BIN = "/usr/local/bin"
+STATE = "/var/lib/test"
 STATUS_DONE, STATUS_FAILED, STATUS_USAGE, STATUS_REFUSED, STATUS_CALLED_OFF, STATUS_RETURNED, STATUS_BUSY, \
     STATUS_NOT_PERMITTED, STATUS_NOT_REACHABLE = range(9)
 
@@ -40,14 +42,16 @@ class Node:
         # Ports on the client host, which other guests use as well.
         self.port = 7000 + self.number
         self.client4, self.client6 = network.addresses(network.CLIENT)
+        self._files = {}
+        self.wanted = []        # units to be started and kept
 
     def up(self, scenario, kernel="6.12"):
         if self.guest.is_up:
             self.guest.down()
         self.guest.up(kernel=kernel, memory=scenario.memory, append=scenario.append)
         self.exec("mkdir -p /usr/local/bin")
-        for name in programs.names():
-            self.guest.push(programs.build() / name, f"{BIN}/{name}")
+        self.guest.push(programs.build(), "/root/programs")
+        self.exec(f"mv /root/programs/* {BIN}")
         return self
 
     def exec(self, *words, **options):
@@ -66,13 +70,33 @@ class Node:
     def wait(self, what, check, limit=60):
         return self.guest.wait(what, check, limit)
 
+    # What is installed at once, since each command takes its time
+
+    def put(self, path, text):
+        """A file, to be there after install()."""
+        self._files[path] = text
+
+    def define(self, name, *lines):
+        """A kept unit with the given lines in its [Service], to be there after install()."""
+        self.put(f"/etc/systemd/system/{name}.service", unit_text(name, lines))
+        self.wanted.append(name)
+
+    def install(self):
+        """Write the files, start the units and keep them."""
+        script = [f"set -e; mkdir -p {STATE}"]
+        for path, text in self._files.items():
+            script.append(f"mkdir -p {os.path.dirname(path)}; cat >{path} <<'END-OF-FILE'\n{text.rstrip()}\nEND-OF-FILE")
+        units = " ".join(self.wanted)
+        if units:
+            script += ["systemctl daemon-reload", f"systemctl start {units}", f"segue keep {units}"]
+        self.exec("sh", text="\n".join(script) + "\n", limit=180)
+        self._files, self.wanted = {}, []
+
     # Units
 
     def service(self, name, *lines):
         """Write a unit with the given lines in its [Service], and start it."""
-        body = "\n".join(lines)
-        self.write(f"/etc/systemd/system/{name}.service",
-                   f"[Unit]\nDescription=test {name}\n\n[Service]\n{body}\n\n[Install]\nWantedBy=multi-user.target\n")
+        self.write(f"/etc/systemd/system/{name}.service", unit_text(name, lines))
         self.exec(f"systemctl daemon-reload && systemctl start {name}")
 
     def units(self, *names):
@@ -169,5 +193,6 @@ class Node:
         return "\n".join(parts)
 
 
-def until(what, check, limit=60):
-    return wait.until(what, check, limit)
+def unit_text(name, lines):
+    body = "\n".join(lines)
+    return f"[Unit]\nDescription=test {name}\n\n[Service]\n{body}\n\n[Install]\nWantedBy=multi-user.target\n"

@@ -20,7 +20,7 @@ class Peer:
         self.name = name
         self._output = tempfile.TemporaryFile()
         self._process = network.client_start(sys.executable, SCRIPTS / f"{name}.py", *map(str, arguments),
-                                             stdin=subprocess.DEVNULL, stdout=self._output, stderr=subprocess.STDOUT)
+                                             stdin=subprocess.PIPE, stdout=self._output, stderr=subprocess.STDOUT)
 
     def state(self):
         """What it last told: a dictionary; {} if nothing yet."""

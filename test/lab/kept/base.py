@@ -7,7 +7,7 @@ from suite import expect
 class Kept:
     """One thing that is carried across swaps.
 
-    start() sets it up and keeps it; prepare() comes just before each swap, check() after it; end() when all is over.
+    install() tells the node what files and units it wants; start() sets up the rest; prepare() comes just before each swap, check() after it; end() when all is over.
     """
     name = ""
     units = ()          # those of systemd that it consists of
@@ -15,6 +15,9 @@ class Kept:
     def __init__(self, node):
         self.node = node
         self._before = {}
+
+    def install(self):
+        pass
 
     def start(self):
         raise NotImplementedError

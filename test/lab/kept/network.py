@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The guest's network: a VLAN to the client host, a bond, several addresses, routes and a rule."""
+"""The guest's network: a VLAN, a bond, several addresses, routes and a rule."""
 
 import json
 
@@ -13,6 +13,7 @@ VLAN = 7
 
 FILES = {
     "10-vlan.netdev": f"[NetDev]\nName=vlan{VLAN}\nKind=vlan\n\n[VLAN]\nId={VLAN}\n",
+    "00-vlan.network": f"[Match]\nName=vlan{VLAN}\n\n[Network]\nAddress=10.78.0.1/24\nIPv6AcceptRA=no\n",
     "10-bond.netdev": "[NetDev]\nName=bond0\nKind=bond\n\n[Bond]\nMode=active-backup\nMIIMonitorSec=0.1\n",
     "10-left.netdev": "[NetDev]\nName=left\nKind=dummy\n",
     "10-right.netdev": "[NetDev]\nName=right\nKind=dummy\n",
@@ -25,36 +26,35 @@ FILES = {
 
 
 class Network(Kept):
-    """Links, addresses, routes and rules; Redis is asked over the VLAN."""
+    """Links, addresses, routes and rules; Redis is asked at an address that was added."""
     name = "network"
     peer = None
 
     def __init__(self, node):
         super().__init__(node)
-        self.address = f"10.78.0.{10 + node.number}"
+        self.address = f"10.77.1.{node.number}"
         self.seen = None
+
+    def install(self):
+        for name, text in FILES.items():
+            self.node.put(f"/etc/systemd/network/{name}", text)
 
     def start(self):
         node = self.node
-        network.client_run("sh", "-c", f"ip link show lab0.{VLAN} >/dev/null 2>&1 || {{ ip link add link lab0 name "
-                           f"lab0.{VLAN} type vlan id {VLAN} && ip address add 10.78.0.1/24 dev lab0.{VLAN} && "
-                           f"ip link set lab0.{VLAN} up; }}")
-        for name, text in FILES.items():
-            node.write(f"/etc/systemd/network/{name}", text)
-        node.write("/etc/systemd/network/10-vlan.network",
-                   f"[Match]\nName=vlan{VLAN}\n\n[Network]\nAddress={self.address}/24\nIPv6AcceptRA=no\n")
+        network.client_run("ip", "address", "replace", "10.77.1.254/24", "dev", network.CLIENT_LINK)
         cable = json.loads(node.output("ip", "-j", "route", "get", node.client4))[0]["dev"]
         found = node.output(f"grep -l {network.mac(node.guest.name)} /etc/systemd/network/*").splitlines()[0]
-        node.write(f"{found}.d/more.conf", f"[Network]\nVLAN=vlan{VLAN}\nAddress=10.77.1.{node.number}/24\n")
+        node.write(f"{found}.d/more.conf", f"[Network]\nVLAN=vlan{VLAN}\nAddress={self.address}/24\n")
         node.exec("networkctl reload && networkctl reconfigure " + cable)
         node.wait("the bond and the VLAN to be up", self.is_complete)
-        self.peer = Peer("counter", self.address, "vlan")
+        self.peer = Peer("counter", self.address, "other")
         self.peer.wait_progress()
         self.seen = self.look()
 
     def is_complete(self):
         text = "\n".join(self.look())
-        return all(word in text for word in (self.address, "10.79.0.2", "fd79::1", "10.80.0.0/16", "left UP SLAVE", "right UP SLAVE"))
+        return all(word in text for word in (self.address, "10.78.0.1", "10.79.0.2", "fd79::1", "10.80.0.0/16",
+                                             "left UP SLAVE", "right UP SLAVE"))
 
     def look(self):
         """The network in lines that can be compared; what is counted or numbered anew is left out."""

@@ -4,11 +4,9 @@
 import json
 
 from kept.base import Kept, expect_peer
-from node import BIN
+from node import BIN, STATE
 from peer import Peer, SCRIPTS
 from suite import expect
-
-STATE = "/var/lib/test"
 
 
 class Everything(Kept):
@@ -28,7 +26,7 @@ class Everything(Kept):
     def wait_rounds(self):
         """Wait for a round that began and ended after this call."""
         first = self.report().get("rounds", [0])[0]
-        return self.node.wait(f"everything to go on from round {first}", lambda: self._beyond(first + 10))
+        return self.node.wait(f"everything to go on from round {first}", lambda: self._beyond(first + 4))
 
     def _beyond(self, rounds):
         report = self.report()
@@ -69,11 +67,14 @@ class Datagrams(Kept):
         super().__init__(node)
         self.peers = []
 
+    def install(self):
+        self.node.define("datagrams", "Type=exec", f"ExecStart={BIN}/datagrams {self.node.port + 100}",
+                         "Restart=always")
+
     def start(self):
-        port = self.node.port + 100
-        self.node.service("datagrams", "Type=exec", f"ExecStart={BIN}/datagrams {port}", "Restart=always")
-        self.node.keep("datagrams")
-        self.peers = [Peer("datagram", address, port) for address in (self.node.ipv4, self.node.ipv6)]
+        self.peers = [Peer("datagram", address, self.node.port + 100) for address in (self.node.ipv4, self.node.ipv6)]
+        for peer in self.peers:
+            peer.wait_progress()
 
     def check(self):
         for peer in self.peers:
@@ -90,16 +91,16 @@ class Upstream(Kept):
     units = ("upstream.service",)
     peer = None
 
-    def start(self):
+    def install(self):
         port = self.node.port + 200
         self.peer = Peer("echo", port)
         self.peer.wait("to listen", lambda state: True)
-        self.node.exec("mkdir", "-p", "/opt/peers")
         for name in ("telling.py", "stream.py"):
-            self.node.guest.push(SCRIPTS / name, f"/opt/peers/{name}")
-        self.node.service("upstream", f"ExecStart=/usr/bin/python3 /opt/peers/stream.py {self.node.client6} {port}",
-                          "User=www-data", "StandardOutput=file:/var/log/upstream")
-        self.node.keep("upstream")
+            self.node.put(f"/opt/peers/{name}", (SCRIPTS / name).read_text(encoding="utf-8"))
+        self.node.define("upstream", f"ExecStart=/usr/bin/python3 /opt/peers/stream.py {self.node.client6} {port}",
+                         "User=www-data", "StandardOutput=file:/var/log/upstream")
+
+    def start(self):
         self.peer.wait_progress("bytes")
 
     def check(self):
@@ -124,13 +125,13 @@ class Talk(Kept):
 
     def wait_count(self):
         before = self.count()
-        self.node.wait(f"the talk to go on from {before}", lambda: self.count() > before + 5)
+        self.node.wait(f"the talk to go on from {before}", lambda: self.count() > before + 3)
+
+    def install(self):
+        self.node.define("talk-server", f"ExecStart={BIN}/talk serve /run/talk.socket")
+        self.node.define("talk-client", f"ExecStart={BIN}/talk ask /run/talk.socket {STATE}/talk")
 
     def start(self):
-        self.node.exec("mkdir", "-p", STATE)
-        self.node.service("talk-server", f"ExecStart={BIN}/talk serve /run/talk.socket")
-        self.node.service("talk-client", f"ExecStart={BIN}/talk ask /run/talk.socket {STATE}/talk")
-        self.node.keep("talk-server", "talk-client")
         self.wait_count()
 
     def check(self):

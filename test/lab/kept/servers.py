@@ -21,10 +21,12 @@ class Redis(Kept):
     units = ("redis-server.service",)
     peer = None
 
+    def install(self):
+        self.node.wanted.append("redis-server")
+
     def start(self):
         fill = f"for i = 1, {KEYS} do redis.call('SET', 'key' .. i, string.rep('v', 400) .. i) end"
         self.node.output("redis-cli", "eval", fill, "0")
-        self.node.keep("redis-server")
         self.peer = Peer("counter", self.node.ipv4)
         self.peer.wait_progress()
 
@@ -35,12 +37,10 @@ class Redis(Kept):
         state = self.peer.wait_progress()
         expect_peer(state, lost=0, doubled=0, resets=0)
         found = self.node.output(f"redis-cli dbsize; redis-cli get key{KEYS}; redis-cli get counter").split()
-        expect(found[0] == str(KEYS + 1), f"Redis has {found[0]} keys, not {KEYS + 1}")
+        # And the counter, and maybe the one that is asked for at another address.
+        expect(KEYS < int(found[0]) <= KEYS + 2, f"Redis has {found[0]} keys, not {KEYS + 1}")
         expect(found[1] == "v" * 400 + str(KEYS), f"a key has {found[1]!r}")
-        state = self.peer.state()
-        # Nobody else counts: the counter is what was answered, and what is under way.
-        expect(0 <= int(found[2]) - state["value"] + state["sent"] - state["answered"] + 500,
-               f"the counter is {found[2]}: {state}")
+        expect(int(found[2]) >= state["value"], f"the counter is {found[2]}: {state}")
 
     def end(self):
         if self.peer:
@@ -54,15 +54,17 @@ class Nginx(Kept):
     peer = None
     sha256 = None
 
+    def install(self):
+        self.node.put("/etc/nginx/conf.d/rate.conf", f"limit_rate {DOWNLOAD_RATE};\n")
+        self.node.wanted.append("nginx")
+
     def start(self):
         data = b"".join(hashlib.sha256(b"%d" % number).digest() for number in range(DOWNLOAD_BYTES // 32))
         self.sha256 = hashlib.sha256(data).hexdigest()
         make = ("import hashlib, sys; open('/var/www/html/download', 'wb').write(b''.join("
                 f"hashlib.sha256(b'%d' % n).digest() for n in range({DOWNLOAD_BYTES // 32})))")
         self.node.exec("python3", "-c", make)
-        self.node.write("/etc/nginx/conf.d/rate.conf", f"limit_rate {DOWNLOAD_RATE};\n")
         self.node.exec("systemctl reload nginx")
-        self.node.keep("nginx")
 
     def prepare(self):
         self.peer = Peer("download", self.node.ipv4, "/download")

@@ -2,10 +2,8 @@
 """Services of each type, which write to the journal all the time: none of their lines may be missing there."""
 
 from kept.base import Kept
-from node import BIN
+from node import BIN, STATE
 from suite import expect
-
-STATE = "/var/lib/test"
 
 # In the guest: prints what is wrong with the lines "tick N" of a unit, and the last N.
 TICKS = """
@@ -34,13 +32,13 @@ class Service(Kept):
 
     def wait_count(self):
         before = self.count()
-        self.node.wait(f"{self.name} to count on from {before}", lambda: self.count() > before + 1)
+        self.node.wait(f"{self.name} to count on from {before}", lambda: self.count() > before)
+
+    def install(self):
+        self.node.put("/usr/local/lib/ticks.py", TICKS)
+        self.node.define(self.name, *self.lines, f"ExecStart={BIN}/service {self.file} {self.words}".rstrip())
 
     def start(self):
-        self.node.exec("mkdir", "-p", STATE)
-        self.node.write("/usr/local/lib/ticks.py", TICKS)
-        self.node.service(self.name, *self.lines, f"ExecStart={BIN}/service {self.file} {self.words}".rstrip())
-        self.node.keep(self.name)
         self.wait_count()
 
     def check(self):

@@ -16,7 +16,7 @@ from telling import Telling
 
 # Under way at any time: so there are always some on the wire, in either direction.
 WINDOW = 4
-PACE_S = 0.002
+PACE_S = 0.01
 
 
 class Counter:

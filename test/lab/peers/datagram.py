@@ -11,7 +11,7 @@ import threading
 
 from telling import Telling
 
-PACE_S = 0.05
+PACE_S = 0.2
 
 
 def main():

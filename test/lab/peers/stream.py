@@ -12,7 +12,7 @@ import threading
 from telling import Telling
 
 WINDOW = 4
-PACE_S = 0.02
+PACE_S = 0.1
 
 
 def main():

@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every peer does: it prints its state as a line of JSON each second, and once more when it is told to end."""
+"""What every peer does: it prints its state as a line of JSON each second, and once more when it is told to end.
+
+It ends too when its standard input does: whoever started it is gone then.
+"""
 
 import json
+import os
 import signal
+import stat
 import sys
 import threading
 import time
@@ -55,7 +60,14 @@ class Telling:
                 self.fail(f"{type(error).__name__}: {error}")
             self.ended.set()
 
+        def watch_starter():
+            sys.stdin.read()
+            self.ended.set()
+
         threading.Thread(target=guarded, daemon=True).start()
+        # A service has /dev/null there, which has an end at once.
+        if not sys.stdin.closed and stat.S_ISFIFO(os.fstat(0).st_mode):
+            threading.Thread(target=watch_starter, daemon=True).start()
         while not self.ended.wait(1):
             self.tell()
         self.tell()

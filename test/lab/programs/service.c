@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A service that counts: a line "tick N" on standard output three times a second, and the number to a
+ * A service that counts: a line "tick N" on standard output twice a second, and the number to a
  * file.  How it tells systemd that it is up is chosen by its arguments:
  *     service FILE [notify] [watchdog] [forking]
  */
@@ -15,7 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define PERIOD_MS 300
+#define PERIOD_MS 500
 
 static int notify_fd = -1;
 

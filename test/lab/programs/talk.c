@@ -14,7 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define PACE_MS 20
+#define PACE_MS 100
 #define WINDOW  3
 
 static int fail(const char *what)

@@ -11,6 +11,8 @@ def memory(case):
     kept = Redis(node)
     with case.point("start", needed=True):
         node.configure("[segue]\nStore=ram\n")
+        kept.install()
+        node.install()
         kept.start()
         check = node.segue_json("check")
         expect(check["store"]["kind"] == "ram", f"segue check tells {check['store']}")

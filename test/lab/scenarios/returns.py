@@ -16,6 +16,9 @@ def returns(case):
     kept = [kind(node) for kind in (Redis, Everything) if case.wants(kind.name)]
     with case.point("start", needed=True):
         for one in kept:
+            one.install()
+        node.install()
+        for one in kept:
             one.start()
     before = node.units(*(unit for one in kept for unit in one.units))
     old = node.guest.kernel()

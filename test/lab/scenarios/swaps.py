@@ -15,14 +15,17 @@ ROUTE = (("forward", "7."), ("back", "6.12"), ("again", "7."))
 
 def started(case):
     """All that is wanted of what is kept, set up; one that cannot be is told and left out."""
-    kept = []
-    for kind in KEPT:
-        if case.wants(kind.name):
-            one = kind(case.node)
-            with case.point(f"start/{kind.name}"):
-                one.start()
-                kept.append(one)
-    return kept
+    kept = [kind(case.node) for kind in KEPT if case.wants(kind.name)]
+    with case.point("install", needed=True):
+        for one in kept:
+            one.install()
+        case.node.install()
+    good = []
+    for one in kept:
+        with case.point(f"start/{one.name}"):
+            one.start()
+            good.append(one)
+    return good
 
 
 def swap(case, name, kernel, kept):

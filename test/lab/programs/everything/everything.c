@@ -26,8 +26,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ROUND_MS        100
-#define ROUNDS_A_REPORT 5
+#define ROUND_MS        300
+#define ROUNDS_A_REPORT 2
 
 static const Resource *const groups[] = {
 	/* Memory and processes first: what the others start is then a child of a full program. */

@@ -87,7 +87,7 @@ static void count(void)
 	for (;;) {
 		for (size_t i = 0; i < N_REGIONS; i++)
 			atomic_fetch_add(counter(&regions[i]), 1);
-		(void)readable(-1, 20);
+		(void)readable(-1, 100);
 	}
 }
 

@@ -97,7 +97,7 @@ static void grandchild_loop(void)
 		expect(getsid(0) == session && getppid() == parent,
 		       "the grandchild's session is %d, its parent %d", getsid(0), getppid());
 		beat(BEAT_GRANDCHILD);
-		(void)readable(-1, 50);
+		(void)readable(-1, 200);
 	}
 }
 
@@ -110,7 +110,7 @@ static void child_loop(void)
 		       getpid(), getppid(), self, parent);
 		expect(waitpid(grandchild, NULL, WNOHANG) == 0, "the grandchild has ended");
 		beat(BEAT_CHILD);
-		(void)readable(-1, 50);
+		(void)readable(-1, 200);
 	}
 }
 
@@ -231,7 +231,7 @@ static void confined_loop(void)
 		       capabilities(), before);
 		expect(prctl(PR_CAPBSET_READ, CAP_SYS_TIME) == 0, "the bounding set has grown");
 		beat(BEAT_CONFINED);
-		(void)readable(-1, 50);
+		(void)readable(-1, 200);
 	}
 }
 
