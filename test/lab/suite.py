@@ -64,17 +64,17 @@ class Case:
         except Skipped as reason:
             result, detail = "skip", str(reason)
         except Exception as error:
-            result, detail = "not ok", self._explain(error)
+            result, detail = "not ok", self._explain(error, needed)
         self._tell(name, result, detail)
         if result == "not ok" and needed:
             raise Abandoned
 
-    def _explain(self, error):
-        """What went wrong; the first time with all that can be seen of the guest."""
+    def _explain(self, error, needed):
+        """What went wrong; the first time, and when nothing goes on, with all that can be seen of the guest."""
         plain = isinstance(error, (AssertionError, RuntimeError)) or type(error).__module__.startswith("lab")
         text = str(error) if plain and str(error) else "".join(traceback.format_exception(error)[-4:])
         self.failed += 1
-        return text if self.failed > 1 else f"{text}\n{self.node.evidence()}"
+        return text if self.failed > 1 and not needed else f"{text}\n{self.node.evidence()}"
 
     def _tell(self, name, result, detail):
         print(json.dumps({"name": f"{self.scenario.name}/{name}", "result": result, "detail": detail}), flush=True)

@@ -113,6 +113,11 @@ static void serve(int fd, int which)
 
 static void server_loop(void)
 {
+	/* Made here: what is added to it later is open in this process alone, and CRIU looks for
+	 * that in the first process that has the epoll descriptor. */
+	server_epoll = must(epoll_create1(0), "epoll_create1");
+	for (int i = 0; i < 2; i++)
+		watch(listeners[i], IN4 + i);
 	for (;;) {
 		struct epoll_event event;
 
@@ -127,7 +132,6 @@ static void server_setup(void)
 	struct sockaddr_in6 address6 = {.sin6_family = AF_INET6, .sin6_port = htons(own_port)};
 	int on = 1;
 
-	server_epoll = must(epoll_create1(0), "epoll_create1");
 	listeners[0] = must(socket(AF_INET, SOCK_STREAM, 0), "socket");
 	listeners[1] = must(socket(AF_INET6, SOCK_STREAM, 0), "socket");
 	must(setsockopt(listeners[1], IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)), "IPV6_V6ONLY");
@@ -136,10 +140,8 @@ static void server_setup(void)
 		     "SO_REUSEADDR");
 	must(bind(listeners[0], (struct sockaddr *)&address4, sizeof(address4)), "bind");
 	must(bind(listeners[1], (struct sockaddr *)&address6, sizeof(address6)), "bind");
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 2; i++)
 		must(listen(listeners[i], 16), "listen");
-		watch(listeners[i], IN4 + i);
-	}
 	(void)helper(server_loop);
 }
 
