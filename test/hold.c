@@ -16,8 +16,10 @@
 #include "swap/netlink.h"
 #include "test.h"
 
-#define HERE4 "192.0.2.1"
-#define HERE6 "2001:db8::1"
+#define HERE4     "192.0.2.1"
+#define HERE4_NET "192.0.2.1/24"
+#define HERE6     "2001:db8::1"
+#define HERE6_NET "2001:db8::1/64"
 
 /* How long nothing has to happen for "nothing happens"; and how long something may take. */
 #define SILENCE_MS 300
@@ -60,8 +62,8 @@ static int setup(void **state)
 	here = namespace_new();
 	(void)snprintf(path, sizeof(path), "/proc/%d/fd/%d", getpid(), peer);
 	RUN("ip", "link", "add", "veth0", "type", "veth", "peer", "name", "veth1", "netns", path);
-	RUN("ip", "address", "add", HERE4 "/24", "dev", "veth0");
-	RUN("ip", "address", "add", HERE6 "/64", "dev", "veth0", "nodad");
+	RUN("ip", "address", "add", HERE4_NET, "dev", "veth0");
+	RUN("ip", "address", "add", HERE6_NET, "dev", "veth0", "nodad");
 	RUN("ip", "link", "set", "veth0", "up");
 	enter(peer);
 	RUN("ip", "address", "add", "192.0.2.2/24", "dev", "veth1");
@@ -240,6 +242,7 @@ static void test_loopback(void **state)
 	six = listener_new(AF_INET6, "::1", 7003);
 	client4 = connect_begin(AF_INET, "127.0.0.1", 7003);
 	client6 = connect_begin(AF_INET6, "::1", 7003);
+	assert_int_not_equal(four, six);
 	assert_int_equal(connect_end(client4, LIMIT_MS), 0);
 	assert_int_equal(connect_end(client6, LIMIT_MS), 0);
 }
@@ -270,6 +273,7 @@ static void test_neighbours(void **state)
 		assert_int_equal(netlink_open(NETLINK_ROUTE, &watch, NULL), 0);
 		assert_int_equal(netlink_join(&watch, 3 /* RTNLGRP_NEIGH */, NULL), 0);
 		client = connect_begin(i ? AF_INET6 : AF_INET, addresses[i], 1);
+		assert_true(client >= 0);
 		for (;;) {
 			bool seen = false;
 

@@ -57,7 +57,7 @@ typedef struct NetlinkMessage {
 	bool overflow;
 } NetlinkMessage;
 
-#define NETLINK_BUFFER(name, bytes) _Alignas(struct nlmsghdr) char name[bytes]
+#define NETLINK_BUFFER(name, bytes) char(name)[bytes] __attribute__((aligned(NLMSG_ALIGNTO)))
 
 void netlink_message_init(NetlinkMessage *message, void *buffer, size_t room);
 

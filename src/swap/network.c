@@ -121,6 +121,8 @@ int network_configure(int dirfd, Error *err)
 		r = rules_restore(&file, &netlink, err);
 	if (r < 0)
 		error_prefix(err, "Restoring the network's configuration");
+	else if (err)
+		*err = (Error){0}; /* of what was there already */
 	return r;
 }
 
@@ -140,6 +142,7 @@ int network_settle(int dirfd, int limit_ms, Error *err)
 	_cleanup_links_ Links saved = {0};
 	_cleanup_link_list_ LinkList present = {0};
 	_cleanup_netlink_ Netlink netlink = NETLINK_INIT;
+	Error missing = {0};
 	int waited, r = network_file_read(dirfd, &file, err);
 
 	if (r == 0)
@@ -151,11 +154,14 @@ int network_settle(int dirfd, int limit_ms, Error *err)
 	if (r < 0)
 		return r;
 	links_match_names(&saved, &present.links);
-	waited = settings_wait_carrier(&netlink, &saved, limit_ms, err);
-	if (waited < 0 && waited != -ETIMEDOUT)
-		return waited;
-	r = neighbours_restore(&file, &netlink, &saved, err);
-	return r < 0 ? r : waited;
+	waited = settings_wait_carrier(&netlink, &saved, limit_ms, &missing);
+	if (waited == 0 || waited == -ETIMEDOUT)
+		r = neighbours_restore(&file, &netlink, &saved, err);
+	if (r < 0)
+		return r;
+	if (err)
+		*err = missing; /* not of neighbours that were refused */
+	return waited;
 }
 
 int network_restore(int dirfd, Error *err)

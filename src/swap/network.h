@@ -17,7 +17,7 @@
 
 #include "base/error.h"
 
-/* Makes the file in a directory. */
+/* Makes the file in a directory.  Syncing it is left to the caller, who has more to sync. */
 int network_save(int dirfd, Error *err);
 
 /*

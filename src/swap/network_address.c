@@ -12,10 +12,9 @@
 
 static int address_filter(NetworkFile *file, const struct nlmsghdr *header, Error *err)
 {
-	const struct ifaddrmsg *address = (const struct ifaddrmsg *)(header + 1);
 	const struct nlattr *attributes[IFA_MAX + 1];
 
-	if (netlink_parse_message(header, sizeof(*address), attributes, IFA_MAX) < 0)
+	if (netlink_parse_message(header, sizeof(struct ifaddrmsg), attributes, IFA_MAX) < 0)
 		return error_errno(err, -EBADMSG, "Reading the kernel's list of addresses");
 	return !(netlink_u32(attributes[IFA_FLAGS]) & IFA_F_DADFAILED);
 }
@@ -99,7 +98,7 @@ int addresses_restore(const NetworkFile *file, Netlink *netlink, const Links *sa
 
 	for (const struct nlmsghdr *h = NULL; (h = network_file_next(file, RTM_NEWADDR, h));)
 		n++;
-	six = calloc(n + 1, sizeof(*six));
+	six = calloc(n + 1, sizeof(const struct nlmsghdr *));
 	if (!six)
 		return error_errno(err, -ENOMEM, "Setting addresses");
 	n = 0;

@@ -81,6 +81,10 @@ static int vlan_send(Netlink *netlink, uint16_t type, const Link *link, const st
 	netlink_put(&m, IFLA_BRIDGE_VLAN_INFO, &info, sizeof(info));
 	netlink_nest_end(&m, nest);
 	r = netlink_call(netlink, &m, err);
+	/* A kernel without CONFIG_BRIDGE_VLAN_FILTERING has bridges that take no notice of VLANs.
+	 */
+	if (r == -EOPNOTSUPP)
+		return 0;
 	if (r < 0)
 		error_prefix(err, "Setting VLAN %u of link %s", info.vid, link->name);
 	return r;

@@ -6,12 +6,11 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/file.h"
 
 #define CONTROLS  "/proc/sys/net"
-#define VALUE_MAX 4000
+#define VALUE_MAX 4096
 
 /* Of the machine: what a socket takes when it is made, or looks up while it lives. */
 static const char *const machine_table[] = {
@@ -141,22 +140,38 @@ static const char *const left_out[] = {"mtu", "addr_gen_mode", "retrans_time",
 
 /* ---- listing ---- */
 
+/* Opens a control that can be read and written, and reads it; few calls, since there are many
+ * controls and the programs stand still.  -1: there is none, or it has no value until it is given
+ * one. */
+static int control_open(int dirfd, const char *path, char value[VALUE_MAX])
+{
+	_cleanup_close_ int fd = openat(dirfd, path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, value, VALUE_MAX);
+
+	if (n < 0 || n == VALUE_MAX)
+		return -1;
+	while (n > 0 && value[n - 1] == '\n')
+		n--;
+	value[n] = '\0';
+	return steal_fd(&fd);
+}
+
 static int control_append(NetworkFile *file, int dirfd, const char *path, Error *err)
 {
-	NETLINK_BUFFER(buffer, 8192);
-	_cleanup_free_ char *value = NULL;
+	NETLINK_BUFFER(buffer, 2 * VALUE_MAX);
+	_cleanup_close_ int fd = -1;
+	char value[VALUE_MAX];
 	NetlinkMessage m;
-	struct stat st;
 
-	/* Some controls are not in every namespace, or have no value until they are given one. */
-	if (fstatat(dirfd, path, &st, 0) < 0 || !S_ISREG(st.st_mode) ||
-	    (st.st_mode & 0600) != 0600 || file_read_line(dirfd, path, &value, NULL) < 0 ||
-	    strlen(value) > VALUE_MAX)
+	fd = control_open(dirfd, path, value);
+	if (fd < 0)
 		return 0;
 	netlink_message_init(&m, buffer, sizeof(buffer));
 	(void)netlink_message_begin(&m, NETWORK_FILE_CONTROL, 0, 0);
 	netlink_put_string(&m, NETWORK_FILE_PATH, path);
 	netlink_put_string(&m, NETWORK_FILE_VALUE, value);
+	if (m.overflow)
+		return 0;
 	return network_file_append(file, (const struct nlmsghdr *)(const void *)buffer, err);
 }
 
@@ -244,11 +259,14 @@ static bool path_is_safe(const char *path)
 
 static void control_restore(int dirfd, const char *path, const char *value)
 {
-	_cleanup_free_ char *now = NULL;
+	_cleanup_close_ int fd = -1;
+	char now[VALUE_MAX];
 
-	if (file_read_line(dirfd, path, &now, NULL) == 0 && strcmp(now, value) == 0)
-		return;
-	(void)file_write_value(dirfd, path, value, NULL);
+	fd = control_open(dirfd, path, now);
+	if (fd < 0) /* one that has no value yet can be written nevertheless */
+		(void)file_write_value(dirfd, path, value, NULL);
+	else if (strcmp(now, value) != 0)
+		(void)pwrite(fd, value, strlen(value), 0);
 }
 
 int controls_restore(const NetworkFile *file, Error *err)

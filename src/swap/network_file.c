@@ -2,6 +2,7 @@
 #include "swap/network_file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/fib_rules.h>
 #include <linux/nexthop.h>
 #include <linux/rtnetlink.h>
@@ -132,6 +133,8 @@ int network_file_write(const NetworkFile *file, int dirfd, Error *err)
 			     .size = file->size};
 	size_t size = sizeof(header) + file->size;
 	_cleanup_free_ char *whole = malloc(size);
+	_cleanup_close_ int fd = -1;
+	int r;
 
 	if (!whole)
 		return error_errno(err, -ENOMEM, "Writing " NETWORK_FILE_NAME);
@@ -139,7 +142,14 @@ int network_file_write(const NetworkFile *file, int dirfd, Error *err)
 	memcpy(whole, &header, sizeof(header));
 	if (file->size > 0)
 		memcpy(whole + sizeof(header), file->body, file->size);
-	return file_write_atomic(dirfd, NETWORK_FILE_NAME, whole, size, MODE, err);
+	fd = openat(dirfd, NETWORK_FILE_NAME, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
+		    MODE);
+	if (fd < 0)
+		return error_errno(err, -errno, "Making " NETWORK_FILE_NAME);
+	r = file_write_all(fd, whole, size, err);
+	if (r < 0)
+		error_prefix(err, NETWORK_FILE_NAME);
+	return r;
 }
 
 static int header_check(const FileHeader *header, const char *body, size_t size, Error *err)

@@ -57,7 +57,7 @@ int network_file_dump(NetworkFile *file, Netlink *netlink, NetlinkMessage *reque
 int network_file_list(NetworkFile *file, Netlink *netlink, uint16_t type, uint8_t family,
 		      size_t family_size, NetworkFileFilter filter, Error *err);
 
-/* One file, so that it is one sync while programs stand still. */
+/* Not synced: the programs stand still, and the filesystem of the capture is synced as a whole. */
 int network_file_write(const NetworkFile *file, int dirfd, Error *err);
 
 /* -EBADMSG says what is wrong with it: cut off, not such a file, of another version, altered.  What

@@ -98,8 +98,11 @@ static int neighbour_restore(Netlink *netlink, const struct nlmsghdr *header, co
 	if (is_made(saved, attributes[NDA_LLADDR], link))
 		return 0;
 	netlink_message_init(&m, buffer, sizeof(buffer));
-	neighbour = netlink_message_begin(&m, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE,
-					  sizeof(*neighbour));
+	/* A VXLAN may lead to several machines for one address. */
+	neighbour = netlink_message_begin(
+		&m, RTM_NEWNEIGH,
+		NLM_F_CREATE | (saved->ndm_family == AF_BRIDGE ? NLM_F_APPEND : NLM_F_REPLACE),
+		sizeof(*neighbour));
 	if (!neighbour)
 		return -EMSGSIZE;
 	*neighbour = (struct ndmsg){.ndm_family = saved->ndm_family,
