@@ -6,7 +6,7 @@ from kept.programs import Datagrams, Everything, Talk, Upstream
 from kept.servers import Nginx, Redis
 from kept.services import Exec, Forking, Notify, Sandbox, Simple, Watchdog
 from kept.terminal import Tmux
-from suite import expect, scenario
+from suite import Abandoned, expect, scenario
 
 KEPT = (Network, Redis, Nginx, Everything, Datagrams, Upstream, Talk, Simple, Exec, Forking, Notify, Watchdog, Sandbox,
         Tmux)
@@ -31,8 +31,7 @@ def started(case):
 def swap(case, name, kernel, kept):
     node = case.node
     for one in kept:
-        with case.point(f"{name}/prepare/{one.name}"):
-            one.prepare()
+        one.prepare()
     units = [unit for one in kept for unit in one.units]
     before = node.units(*units)
     for one in kept:
@@ -92,10 +91,18 @@ def swaps(case):
         for name, kernel in ROUTE:
             swap(case, name, kernel, kept)
             done.append(name)
+    except Abandoned:
+        # What was not reached did not pass.
+        for name, _ in ROUTE[len(done):]:
+            for one in kept:
+                with case.point(f"{name}/{one.name}"):
+                    expect(False, "not reached: the swap failed")
+        raise
     finally:
-        for one in kept:
-            with case.point(f"end/{one.name}"):
-                one.end()
+        if len(done) == len(ROUTE):
+            for one in kept:
+                with case.point(f"end/{one.name}"):
+                    one.end()
     if any(one.units for one in kept):
         adopted(case, [one for one in kept if one.units])
     ended(case, done)
