@@ -79,8 +79,10 @@ static char *completion_part(const char *text, const char *verb)
 	const char *begin = strstr(text, label);
 	const char *end = begin ? strstr(begin, ";;") : NULL;
 
-	if (!end)
+	if (!begin || !end) {
 		fail_msg("There is no completion for %s", verb);
+		return NULL;
+	}
 	return strndup(begin, (size_t)(end - begin));
 }
 
