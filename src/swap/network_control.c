@@ -263,10 +263,9 @@ static void control_restore(int dirfd, const char *path, const char *value)
 	char now[VALUE_MAX];
 
 	fd = control_open(dirfd, path, now);
-	if (fd < 0) /* one that has no value yet can be written nevertheless */
+	/* One that has no value yet can be written nevertheless. */
+	if (fd < 0 || strcmp(now, value) != 0)
 		(void)file_write_value(dirfd, path, value, NULL);
-	else if (strcmp(now, value) != 0)
-		(void)pwrite(fd, value, strlen(value), 0);
 }
 
 int controls_restore(const NetworkFile *file, Error *err)
