@@ -33,7 +33,7 @@ test-unit:
 test: deps
 	$(MAKE) lint
 	lab/demo
-	test/lab/run refusals
+	test/lab/run refusals returns/redis
 	tools/test-unit $(BUILD_UNIT)
 
 test-lab: deps
