@@ -13,19 +13,6 @@
 #include "swap/bus.h"
 #include "swap/unit.h"
 
-static int service_start(sd_bus *bus, const char *unit, Error *err)
-{
-	_cleanup_message_ sd_bus_message *call = NULL;
-	int r = sd_bus_message_new_method_call(bus, &call, BUS_SYSTEMD, BUS_SYSTEMD_PATH,
-					       BUS_SYSTEMD_MANAGER, "StartUnit");
-
-	if (r >= 0)
-		r = sd_bus_message_append(call, "ss", unit, "replace");
-	if (r < 0)
-		return error_errno(err, r, "Adopting %s", unit);
-	return bus_call_job(bus, call, unit, NULL, err);
-}
-
 static int scope_append_pids(sd_bus_message *call, json_object *tasks)
 {
 	int r = sd_bus_message_open_container(call, 'a', "(sv)");
@@ -124,7 +111,7 @@ int adopt_finish(json_object *units, Error *err)
 		Error why = {0};
 
 		r = scope ? scope_start(bus, name, json_opt_array(u, "tasks"), &why)
-			  : service_start(bus, name, &why);
+			  : bus_unit_start(bus, name, "replace", &why);
 		if (r == 0)
 			r = unit_verify(u, name, scope, &why);
 		json_put_string(u, "outcome", r == 0 ? "carried" : "failed");

@@ -131,6 +131,19 @@ int bus_call_job(sd_bus *bus, sd_bus_message *call, const char *what, sd_bus_err
 	return r;
 }
 
+int bus_unit_start(sd_bus *bus, const char *unit, const char *mode, Error *err)
+{
+	_cleanup_message_ sd_bus_message *call = NULL;
+	int r = sd_bus_message_new_method_call(bus, &call, BUS_SYSTEMD, BUS_SYSTEMD_PATH,
+					       BUS_SYSTEMD_MANAGER, "StartUnit");
+
+	if (r >= 0)
+		r = sd_bus_message_append(call, "ss", unit, mode);
+	if (r < 0)
+		return error_errno(err, r, "Starting %s", unit);
+	return bus_call_job(bus, call, unit, NULL, err);
+}
+
 int bus_daemon_reload(sd_bus *bus, Error *err)
 {
 	_cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;

@@ -38,5 +38,8 @@ int bus_error_set(Error *err, int code, const sd_bus_error *error, const char *f
 int bus_call_job(sd_bus *bus, sd_bus_message *call, const char *what, sd_bus_error *ret_error,
 		 Error *err);
 
+/* Starts a unit (`mode`: "replace", "isolate") and waits until that is done. */
+int bus_unit_start(sd_bus *bus, const char *unit, const char *mode, Error *err);
+
 /* systemctl daemon-reload. */
 int bus_daemon_reload(sd_bus *bus, Error *err);

@@ -90,19 +90,6 @@ static int target_write(const KeptUnits *kept, json_object *running, Error *err)
 	return r < 0 ? r : file_write_atomic(AT_FDCWD, TARGET_PATH, text, size, 0644, err);
 }
 
-static int unit_start(sd_bus *bus, const char *unit, const char *mode, Error *err)
-{
-	_cleanup_message_ sd_bus_message *call = NULL;
-	int r = sd_bus_message_new_method_call(bus, &call, BUS_SYSTEMD, BUS_SYSTEMD_PATH,
-					       BUS_SYSTEMD_MANAGER, "StartUnit");
-
-	if (r >= 0)
-		r = sd_bus_message_append(call, "ss", unit, mode);
-	if (r < 0)
-		return error_errno(err, r, "Starting %s", unit);
-	return bus_call_job(bus, call, unit, NULL, err);
-}
-
 int settle_run(const KeptUnits *kept, json_object **ret_running, Error *err)
 {
 	_cleanup_json_ json_object *running = NULL;
@@ -117,7 +104,7 @@ int settle_run(const KeptUnits *kept, json_object **ret_running, Error *err)
 		r = bus_daemon_reload(bus, err);
 	if (r < 0)
 		return r;
-	r = unit_start(bus, TARGET, "isolate", err);
+	r = bus_unit_start(bus, TARGET, "isolate", err);
 	*ret_running = steal_ptr(&running);
 	return r < 0 ? error_prefix(err, "Stopping the units that are not kept") : 0;
 }
@@ -144,11 +131,11 @@ void settle_undo(json_object *running)
 	if (!running || bus_open(&bus, NULL) < 0)
 		return;
 	(void)bus_daemon_reload(bus, NULL);
-	(void)unit_start(bus, "default.target", "replace", NULL);
+	(void)bus_unit_start(bus, "default.target", "replace", NULL);
 	for (size_t i = 0; i < json_length(running); i++) {
 		const char *unit = json_object_get_string(json_object_array_get_idx(running, i));
 
 		if (can_be_started(unit))
-			(void)unit_start(bus, unit, "replace", NULL);
+			(void)bus_unit_start(bus, unit, "replace", NULL);
 	}
 }
