@@ -41,18 +41,19 @@ class Guest:
 
     # Up and down
 
-    def up(self, kernel="6.12", memory=1024, cpus=2, append="", fresh=False, bare=False):
+    def up(self, kernel="6.12", fresh=False, bare=False, **shape):
         """Bring it up with the newest kernel that `kernel` begins; it answers ssh and is idle when this returns.
 
-        It has segue's package as `lab/lab deb` last built it, unless `bare`.  It resumes from a snapshot; one that
-        does not exist is made first, of a boot or of a bare snapshot.  `fresh` boots and uses and makes none.
+        `shape`: as machine.Shape has it.  It has segue's package as `lab/lab deb` last built it, unless `bare`.  It
+        resumes from a snapshot; one that does not exist is made first, of a boot or of a bare snapshot.  `fresh` boots
+        and uses and makes none.
         """
         with cache.lock(f"guest-{self.name}"), cache.lock("image", shared=True):
             current = image.current()
-            shape = Shape(current.kernel(kernel), memory, cpus, append)
+            shape = Shape(current.kernel(kernel), **shape)
             kind = accelerator.choose(current)
             deb = None if bare else package.current()
-            if fresh:
+            if fresh or not shape.can_be_saved:
                 self._boot(current, shape, kind)
                 if deb:
                     self.install(deb)
@@ -89,7 +90,7 @@ class Guest:
 
     def _boot(self, current, shape, kind):
         """Start it, wait until it has started all its services, and give it its name."""
-        self.machine.start(current, shape, kind, (current.disk, "raw"))
+        self.machine.start(current, shape, kind, (current.disk(shape.filesystem), "raw"))
         self.wait_ssh(BOOT_LIMIT)
         self.exec(f"hostnamectl hostname {self.name}; systemctl is-system-running --wait", check=False,
                   limit=BOOT_LIMIT)

@@ -12,7 +12,7 @@ from lab.command import run, say
 from lab.error import LabError
 
 PACKAGES = ("qemu-system-x86", "qemu-utils", "mmdebstrap", "e2fsprogs", "fdisk", "openssh-client", "iproute2",
-            "debian-archive-keyring", "util-linux", "iputils-ping", "curl", "redis-tools")
+            "debian-archive-keyring", "util-linux", "mount", "xfsprogs", "btrfs-progs", "iputils-ping", "curl", "redis-tools")
 QEMU_PACKAGES = ("qemu-system-x86", "qemu-utils")
 QEMU = "qemu-system-x86_64"
 # 7.2 corrupts the memory of guests under TCG: about one boot in three fails.

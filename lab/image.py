@@ -22,20 +22,29 @@ CRIU_PACKAGES = ("criu",)
 
 @dataclass(frozen=True)
 class Image:
-    """A finished image; everything in its directory is never changed again."""
+    """A finished image; what is in its directory is never changed again."""
     path: Path
 
     @property
     def id(self):
         return self.path.name
 
-    @property
-    def disk(self):
-        return self.path / "disk.raw"
+    def disk(self, filesystem="ext4"):
+        """The disk with the root file system in this form; others than ext4 are made when first asked for."""
+        made = self.path / "disk.raw"
+        if filesystem == "ext4":
+            return made
+        other = self.path / f"disk-{filesystem}.raw"
+        with cache.lock("image copy"):
+            if not other.exists():
+                say(f"making an {filesystem} root file system")
+                disk.copy(made, other, filesystem)
+        return other
 
-    @property
-    def root_argument(self):
-        return cache.read_json(self.path / "image.json")["root"]
+    def root_arguments(self, filesystem="ext4"):
+        """The kernel's arguments for it."""
+        flags = disk.COPIES[filesystem][1] if filesystem in disk.COPIES else ""
+        return f"{cache.read_json(self.path / 'image.json')['root']} ro {flags}".strip()
 
     def kernels(self):
         """The kernel versions in it, oldest first."""

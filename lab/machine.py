@@ -26,6 +26,12 @@ class Shape:
     memory: int = 1024
     cpus: int = 2
     append: str = ""
+    filesystem: str = "ext4"    # of the root, see disk.py
+    bus: str = "virtio"         # that its disk is on, see BUSES
+
+    @property
+    def can_be_saved(self):
+        return self.bus != "nvme"       # QEMU: "nvme is not migratable"
 
 
 class Machine:
@@ -91,13 +97,14 @@ class Machine:
     def argv(self, image, shape, accelerator):
         """The QEMU that start() runs: what of it is the same can resume the same saved states."""
         kernel, initrd = image.boot_files(shape.kernel)
-        arguments = f"root={image.root_argument} ro console=tty0 console=ttyS0,115200 {shape.append}".strip()
+        root = image.root_arguments(shape.filesystem)
+        arguments = f"root={root} console=tty0 console=ttyS0,115200 {shape.append}".strip()
         return [host.QEMU, "-name", f"segue-lab-{self.name}", "-machine", "pc", *ACCELERATORS[accelerator],
                 "-uuid", uuid.uuid5(uuid.NAMESPACE_OID, self.name), "-m", shape.memory, "-smp", shape.cpus,
                 "-nodefaults", "-no-user-config", "-display", "none",
                 "-kernel", kernel, "-initrd", initrd, "-append", arguments,
                 "-drive", f"if=none,id=root,format=qcow2,cache=unsafe,discard=unmap,file={self.disk}",
-                "-device", "virtio-blk-pci,drive=root",
+                *BUSES[shape.bus],
                 "-netdev", f"tap,id=cable,ifname={self.name},script=no,downscript=no",
                 "-device", f"virtio-net-pci,netdev=cable,mac={network.mac(self.name)}",
                 "-object", "rng-random,id=entropy,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=entropy",
@@ -165,6 +172,15 @@ class Machine:
 ACCELERATORS = {
     "tcg": ["-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max,la57=off,svm=off"],
     "kvm": ["-accel", "kvm", "-cpu", "host"],
+}
+
+
+# The disk "root" on each kind of bus.
+BUSES = {
+    "virtio": ["-device", "virtio-blk-pci,drive=root"],
+    "nvme": ["-device", "nvme,drive=root,serial=root"],
+    "scsi": ["-device", "virtio-scsi-pci,id=scsi", "-device", "scsi-hd,bus=scsi.0,drive=root"],
+    "sata": ["-device", "ich9-ahci,id=ahci", "-device", "ide-hd,bus=ahci.0,drive=root"],
 }
 
 

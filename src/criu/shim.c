@@ -2,7 +2,7 @@
 /*
  * segue-criu.so: loaded into an unmodified criu with LD_PRELOAD.
  *
- * It gives criu three things for which it has no option:
+ * It gives criu four things for which it has no option:
  *
  * 1. It enters the namespaces of the unit (SEGUE_NAMESPACES: descriptor numbers, comma separated)
  *    after the dynamic loader is through, before main().  A sandboxed unit must be dumped from
@@ -24,6 +24,12 @@
  *    here writes a byte to the descriptor SEGUE_BARRIER_READY and waits for one from
  *    SEGUE_BARRIER_GO; so no tree runs before all trees are known to be restored.  The "script"
  *    itself succeeds without being executed.
+ *
+ * 4. A system call that the kernel would go on with by restart_syscall(2), poll() for one, begins
+ *    anew in a task that was dumped.  criu lets it fail with EINTR, though no signal came, in the
+ *    restored task and in one that is left running (compel_get_task_regs() in
+ *    compel/arch/x86/src/lib/infect.c), and many a program takes that for an error and ends.  The
+ *    time-outs of such calls are relative, and begin anew as well.
  */
 /* Without this, <sys/stat.h> makes fstatat another name for fstatat64; here both are to be defined.
  */
@@ -32,12 +38,18 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/elf.h>
+#include <linux/futex.h>
+#include <linux/ptrace.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/user.h>
 #include <unistd.h>
 
 #define EXIT_SHIM 121
@@ -157,4 +169,52 @@ int execvp(const char *file, char *const argv[])
 		memcpy(&real, &symbol, sizeof(real));
 	}
 	return real(file, argv);
+}
+
+/* Of include/linux/errno.h in the kernel: what a debugger finds as the result of a system call that
+ * was interrupted, before the kernel does as they say. */
+#define ERESTARTNOINTR        513 /* begin anew */
+#define ERESTART_RESTARTBLOCK 516 /* go on with restart_syscall(2) */
+
+/* The calls that can end with ERESTART_RESTARTBLOCK.  Who gives a sleep a place for the time that
+ * remains, which the kernel has written by now, goes on sleeping by itself. */
+static bool call_begins_anew(const struct user_regs_struct *registers)
+{
+	int operation = (int)registers->rsi & FUTEX_CMD_MASK;
+
+	switch ((long)registers->orig_rax) {
+	case SYS_poll:
+		return true;
+	case SYS_nanosleep:
+		return registers->rsi == 0;
+	case SYS_clock_nanosleep:
+		return registers->r10 == 0;
+	case SYS_futex:
+		return operation == FUTEX_WAIT || operation == FUTEX_WAIT_BITSET;
+	default:
+		return false;
+	}
+}
+
+long ptrace(int request, pid_t pid, void *address, void *data); /* <sys/ptrace.h> clashes */
+long ptrace(int request, pid_t pid, void *address, void *data)
+{
+	static long (*real)(int, pid_t, void *, void *);
+	const struct iovec *iov = data;
+	struct user_regs_struct *registers;
+	long result;
+
+	if (!real) {
+		void *symbol = dlsym(RTLD_NEXT, "ptrace");
+
+		memcpy(&real, &symbol, sizeof(real));
+	}
+	result = real(request, pid, address, data);
+	if (request != PTRACE_GETREGSET || (unsigned long)address != NT_PRSTATUS || result < 0 ||
+	    iov->iov_len != sizeof(*registers))
+		return result;
+	registers = iov->iov_base;
+	if ((long)registers->rax == -ERESTART_RESTARTBLOCK && call_begins_anew(registers))
+		registers->rax = (unsigned long long)-ERESTARTNOINTR;
+	return result;
 }

@@ -19,6 +19,7 @@
 #include "init/root.h"
 #include "store/store.h"
 #include "swap/handover.h"
+#include "swap/hold.h"
 #include "swap/journal.h"
 #include "swap/kexec.h"
 #include "swap/quiesce.h"
@@ -216,7 +217,9 @@ static void fail_back(Landing *landing, const Error *why)
 	say("going back to the old kernel");
 	(void)back_jump(landing, &error);
 	say("cannot go back: %s", error.text);
-	/* The captures stay where they are; the boot goes on and units start afresh. */
+	/* The captures stay where they are; the boot goes on and units start afresh, for which they
+	 * need the network. */
+	(void)hold_lower(NULL);
 	if (landing->journal)
 		(void)journal_end(landing->journal, SWAP_FAILED, why, NULL);
 }

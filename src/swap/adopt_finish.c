@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -11,6 +13,7 @@
 #include "base/json.h"
 #include "swap/adopt.h"
 #include "swap/bus.h"
+#include "swap/descriptors.h"
 #include "swap/unit.h"
 
 static int scope_append_pids(sd_bus_message *call, json_object *tasks)
@@ -85,6 +88,56 @@ static int unit_verify(json_object *u, const char *name, bool scope, Error *err)
 	return 0;
 }
 
+static bool is_unix_datagram(int fd)
+{
+	int domain = 0, type = 0;
+	socklen_t size = sizeof(int);
+
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX &&
+	       getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_DGRAM;
+}
+
+/* A datagram socket that was connected to one of the system's, whose server is a new one now; once
+ * the program has tried to send, the kernel has taken the dead one away from it.  The program may
+ * also have connected it anew by itself, or closed it. */
+static void datagram_connect(json_object *external)
+{
+	const char *path = json_opt_string(external, "path", "");
+	_cleanup_close_ int fd = descriptor_take((pid_t)json_opt_int(external, "pid", 0),
+						 (int)json_opt_int(external, "fd", -1));
+	struct sockaddr_un address = {.sun_family = AF_UNIX}, peer = {0};
+	socklen_t size = sizeof(peer);
+
+	if (fd < 0 || !is_unix_datagram(fd) || strlen(path) >= sizeof(address.sun_path))
+		return;
+	if (getpeername(fd, (struct sockaddr *)&peer, &size) == 0
+		    ? strncmp(peer.sun_path, path, sizeof(peer.sun_path)) != 0
+		    : errno != ENOTCONN)
+		return;
+	memcpy(address.sun_path, path, strlen(path));
+	(void)connect(fd, (struct sockaddr *)&address, sizeof(address));
+}
+
+static void datagrams_connect(json_object *units)
+{
+	for (size_t i = 0; i < json_length(units); i++) {
+		json_object *trees =
+			json_opt_array(json_object_array_get_idx(units, i), "trees");
+
+		for (size_t j = 0; j < json_length(trees); j++) {
+			json_object *list = json_opt_array(json_object_array_get_idx(trees, j),
+							   "externals");
+
+			for (size_t k = 0; k < json_length(list); k++) {
+				json_object *e = json_object_array_get_idx(list, k);
+
+				if (strcmp(json_opt_string(e, "kind", ""), "datagram") == 0)
+					datagram_connect(e);
+			}
+		}
+	}
+}
+
 static void dropin_remove(const char *unit)
 {
 	_cleanup_free_ char *file =
@@ -104,6 +157,7 @@ int adopt_finish(json_object *units, Error *err)
 
 	if (r < 0)
 		return r;
+	datagrams_connect(units);
 	for (size_t i = 0; i < json_length(units); i++) {
 		json_object *u = json_object_array_get_idx(units, i);
 		const char *name = json_opt_string(u, "unit", "");

@@ -197,6 +197,8 @@ static void unix_connected(Examination *x, pid_t pid, int fd, const UnixSocket *
 	} else if (own->type == SOCK_DGRAM && peer->name[0] == '/' && !other) {
 		e = external_add(x, "datagram", pid, fd);
 		json_put_string(e, "path", peer->name);
+		json_put_int(e, "pid", pid);
+		json_put_int(e, "fd", fd);
 	} else if (other) {
 		e = external_add(x, "pair", pid, fd);
 		json_put_int(e, "peer", peer->inode);
@@ -211,7 +213,14 @@ static void unix_connected(Examination *x, pid_t pid, int fd, const UnixSocket *
 				     (int)pid, (int)other->pid);
 	} else {
 		e = external_add(x, "closed", pid, fd);
-		if (peer->name[0] && strcmp(peer->name, SEGUE_SOCKET) != 0)
+		/* criu would wait for the other end for ever: see restore_external.c. */
+		if (own->type == SOCK_DGRAM)
+			findings_add(x->findings, SEVERITY_REFUSAL, x->unit, "unix socket",
+				     "keep the unit at the other end too, or close the socket",
+				     "its process %d has a datagram socket connected to %s, "
+				     "which is not kept",
+				     (int)pid, peer->name[0] ? peer->name : "another process");
+		else if (peer->name[0] && strcmp(peer->name, SEGUE_SOCKET) != 0)
 			findings_add(x->findings, SEVERITY_REFUSAL, x->unit, "unix socket",
 				     "keep the unit that serves it too, or close the connection",
 				     "its process %d is connected to %s, whose server is not kept",

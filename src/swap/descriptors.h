@@ -8,12 +8,14 @@
  *       opened outside the mount namespace that the processes are in now
  *   { "kind": "journal", "inode": n, "flags": n, "stream": text of journald's state file or null }
  *       standard output to journald
- *   { "kind": "datagram", "inode": n, "flags": n, "path": "/run/systemd/journal/dev-log" }
- *       datagram socket connected to a socket of the system's
- *   { "kind": "pair", "inode": n, "peer": n, "type": n, "flags": n, "pid": n, "fd": n, "peer_root":
- * n } connected to a process of another kept tree; `pid` and `fd` are one holder of it { "kind":
- * "closed", "inode": n, "type": n, "flags": n } connected to a process that is not kept: will find
- * the connection closed
+ *   { "kind": "datagram", "inode": n, "flags": n, "path": "/run/systemd/journal/dev-log",
+ *     "pid": n, "fd": n }
+ *       datagram socket connected to a socket of the system's; `pid` and `fd` are one holder of it
+ *   { "kind": "pair", "inode": n, "peer": n, "type": n, "flags": n, "pid": n, "fd": n,
+ *     "peer_root": n }
+ *       connected to a process of another kept tree; `pid` and `fd` are one holder of it
+ *   { "kind": "closed", "inode": n, "type": n, "flags": n }
+ *       connected to a process that is not kept: will find the connection closed
  */
 #pragma once
 

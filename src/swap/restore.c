@@ -33,7 +33,7 @@
 #include "swap/restore_external.h"
 #include "swap/streams.h"
 
-#define RESTORE_LIMIT_MS 120000
+#define RESTORE_LIMIT_MS 90000
 
 /* One tree being restored. */
 typedef struct Tree {
@@ -369,6 +369,8 @@ int restore_units(Restore *restore, Error *err)
 		r = unit_start(restore, json_object_array_get_idx(units, i), err);
 	for (size_t i = 0; r == 0 && i < restore->n; i++)
 		r = tree_wait(&restore->trees[i], deadline, err);
+	externals_free(restore->externals);
+	restore->externals = NULL;
 	if (r < 0)
 		restore_kill(restore);
 	return r;

@@ -19,10 +19,23 @@ typedef struct PairEnd {
 	int fd; /* -1 once given away */
 } PairEnd;
 
+/* Datagram sockets that programs have connected to the system's (syslog, sd_notify) are restored by
+ * criu, with what waits in them.  It cannot be given them: for a datagram socket that nobody is
+ * connected to it makes a second end to refill the queue with, and takes that from its own way of
+ * making the first (open_unixsk_standalone() in criu/sk-unix.c), so that with an inherited one it
+ * waits for ever.  criu connects them, so something must be bound to that path for the moment: a
+ * stand-in.  adopt_finish() connects them to the real one. */
+typedef struct StandIn {
+	char *path;
+	int fd;
+} StandIn;
+
 struct Externals {
 	Streams *streams;
 	PairEnd *ends;
 	size_t n;
+	StandIn *stand_ins;
+	size_t n_stand_ins;
 };
 
 static PairEnd *end_find(const Externals *externals, int64_t inode)
@@ -70,21 +83,88 @@ static int queue_fill(const Externals *externals, json_object *external, int tre
 	return r;
 }
 
+static const StandIn *stand_in_find(const Externals *externals, const char *path)
+{
+	for (size_t i = 0; i < externals->n_stand_ins; i++)
+		if (strcmp(externals->stand_ins[i].path, path) == 0)
+			return &externals->stand_ins[i];
+	return NULL;
+}
+
+static int stand_in_bind(int fd, const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	size_t size = strlen(path);
+
+	if (size >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	memcpy(address.sun_path, path, size);
+	/* What is there was carried with the files in memory; nobody serves it before systemd. */
+	if (unlink(path) < 0 && errno != ENOENT)
+		return -errno;
+	return bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
+}
+
+static int stand_in_make(Externals *externals, json_object *external, Error *err)
+{
+	const char *path = json_opt_string(external, "path", ""), *slash = strrchr(path, '/');
+	_cleanup_free_ char *directory = slash ? strndup(path, (size_t)(slash - path)) : NULL;
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	StandIn *more;
+	int r;
+
+	if (stand_in_find(externals, path))
+		return 0;
+	more = realloc(externals->stand_ins, (externals->n_stand_ins + 1) * sizeof(*more));
+	if (!more)
+		return error_errno(err, -ENOMEM, "Making a socket");
+	externals->stand_ins = more;
+	if (fd < 0 || !directory)
+		return error_errno(err, fd < 0 ? -errno : -EINVAL, "Making the socket %s", path);
+	r = directory_make(AT_FDCWD, directory, 0755, err);
+	if (r < 0)
+		return r;
+	r = stand_in_bind(fd, path);
+	if (r < 0)
+		return error_errno(err, r, "Making the socket %s", path);
+	more[externals->n_stand_ins] = (StandIn){strdup(path), steal_fd(&fd)};
+	if (!more[externals->n_stand_ins].path)
+		return error_errno(err, -ENOMEM, "Making a socket");
+	externals->n_stand_ins++;
+	return 0;
+}
+
+static void stand_ins_free(Externals *externals)
+{
+	for (size_t i = 0; i < externals->n_stand_ins; i++) {
+		(void)unlink(externals->stand_ins[i].path);
+		cleanup_close(&externals->stand_ins[i].fd);
+		free(externals->stand_ins[i].path);
+	}
+	free(externals->stand_ins);
+}
+
 typedef int (*ExternalVisit)(Externals *externals, json_object *external, int tree_fd, Error *err);
 
-static int pair_visit(Externals *externals, json_object *external, int tree_fd, Error *err)
+static int make_visit(Externals *externals, json_object *external, int tree_fd, Error *err)
 {
+	const char *kind = json_opt_string(external, "kind", "");
+
 	(void)tree_fd;
-	return pair_make(externals, external, err);
+	if (strcmp(kind, "pair") == 0)
+		return pair_make(externals, external, err);
+	return strcmp(kind, "datagram") == 0 ? stand_in_make(externals, external, err) : 0;
 }
 
 static int queue_visit(Externals *externals, json_object *external, int tree_fd, Error *err)
 {
-	return queue_fill(externals, external, tree_fd, err);
+	return strcmp(json_opt_string(external, "kind", ""), "pair") == 0
+		       ? queue_fill(externals, external, tree_fd, err)
+		       : 0;
 }
 
-static int pairs_visit(Externals *externals, json_object *units, int dirfd, ExternalVisit visit,
-		       Error *err)
+static int externals_visit(Externals *externals, json_object *units, int dirfd,
+			   ExternalVisit visit, Error *err)
 {
 	int r = 0;
 
@@ -101,12 +181,8 @@ static int pairs_visit(Externals *externals, json_object *units, int dirfd, Exte
 			_cleanup_close_ int fd =
 				path ? openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 
-			for (size_t k = 0; r == 0 && k < json_length(list); k++) {
-				json_object *e = json_object_array_get_idx(list, k);
-
-				if (strcmp(json_opt_string(e, "kind", ""), "pair") == 0)
-					r = visit(externals, e, fd, err);
-			}
+			for (size_t k = 0; r == 0 && k < json_length(list); k++)
+				r = visit(externals, json_object_array_get_idx(list, k), fd, err);
 		}
 	}
 	return r;
@@ -120,9 +196,9 @@ int externals_new(Streams *streams, json_object *units, int dirfd, Externals **r
 	if (!externals)
 		return error_errno(err, -ENOMEM, "Restoring");
 	externals->streams = streams;
-	r = pairs_visit(externals, units, dirfd, pair_visit, err);
+	r = externals_visit(externals, units, dirfd, make_visit, err);
 	if (r == 0)
-		r = pairs_visit(externals, units, dirfd, queue_visit, err);
+		r = externals_visit(externals, units, dirfd, queue_visit, err);
 	if (r < 0) {
 		externals_free(externals);
 		return r;
@@ -135,8 +211,10 @@ void externals_free(Externals *externals)
 {
 	for (size_t i = 0; externals && i < externals->n; i++)
 		cleanup_close(&externals->ends[i].fd);
-	if (externals)
+	if (externals) {
 		free(externals->ends);
+		stand_ins_free(externals);
+	}
 	free(externals);
 }
 
@@ -157,22 +235,6 @@ static int journal_open(Externals *externals, json_object *external, Error *err)
 	int fd, r = streams_connect(externals->streams, external, &fd, err);
 
 	return r < 0 ? r : fd;
-}
-
-/* If nobody is there yet the program will connect again, as the clients of syslog and the journal
- * do. */
-static int datagram_open(Externals *externals, json_object *external, Error *err)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	(void)externals;
-	if (fd < 0)
-		return error_errno(err, -errno, "Making a datagram socket");
-	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s",
-		       json_opt_string(external, "path", ""));
-	(void)connect(fd, (struct sockaddr *)&address, sizeof(address));
-	return fd;
 }
 
 static int pair_open(Externals *externals, json_object *external, Error *err)
@@ -200,8 +262,10 @@ static const struct ExternalKind {
 	const char *kind;
 	int (*open)(Externals *externals, json_object *external, Error *err);
 } kinds[] = {
-	{"file", file_open}, {"journal", journal_open}, {"datagram", datagram_open},
-	{"pair", pair_open}, {"closed", closed_open},
+	{"file", file_open},
+	{"journal", journal_open},
+	{"pair", pair_open},
+	{"closed", closed_open},
 };
 
 static int external_give(Externals *externals, json_object *external, CriuJob *job, Error *err)
@@ -210,6 +274,8 @@ static int external_give(Externals *externals, json_object *external, CriuJob *j
 	const char *key = json_opt_string(external, "key", NULL);
 	char socket_key[48];
 
+	if (strcmp(kind, "datagram") == 0)
+		return criu_job_add(job, err, "--ext-unix-sk");
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		int fd;
 

@@ -48,7 +48,7 @@ class Node:
     def up(self, scenario, kernel="6.12"):
         if self.guest.is_up:
             self.guest.down()
-        self.guest.up(kernel=kernel, memory=scenario.memory, append=scenario.append)
+        self.guest.up(kernel=kernel, **scenario.shape)
         self.exec("mkdir -p /usr/local/bin")
         self.guest.push(programs.build(), "/root/programs")
         self.exec(f"mv /root/programs/* {BIN}")

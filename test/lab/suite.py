@@ -18,16 +18,15 @@ class Scenario:
     """A test of one guest."""
     name: str
     limit: int          # seconds
-    memory: int         # of the guest, MiB
-    append: str         # arguments for its kernel
     run: object         # function of a Case
+    shape: dict         # of the guest, as lab.machine.Shape has it
 
 
-def scenario(limit, memory=1024, append=""):
-    """Makes a scenario of a function, of the same name."""
+def scenario(limit, name=None, **shape):
+    """Makes a scenario of a function, of the same name if none is given; it can be used more than once."""
     def register(function):
-        name = function.__name__
-        SCENARIOS[name] = Scenario(name, limit, memory, append, function)
+        chosen = name or function.__name__
+        SCENARIOS[chosen] = Scenario(chosen, limit, function, shape)
         return function
     return register
 

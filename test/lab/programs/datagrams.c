@@ -43,5 +43,7 @@ int main(int argc, char *argv[])
 					     (struct sockaddr *)&from, size) < 0)
 				perror("datagrams: sendto");
 		}
+	/* Without a handler for signals, poll() must not be interrupted. */
+	perror("datagrams: poll");
 	return 1;
 }
