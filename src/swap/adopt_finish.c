@@ -121,20 +121,11 @@ static void datagram_connect(json_object *external)
 static void datagrams_connect(json_object *units)
 {
 	for (size_t i = 0; i < json_length(units); i++) {
-		json_object *trees =
-			json_opt_array(json_object_array_get_idx(units, i), "trees");
+		json_object *list =
+			json_opt_array(json_object_array_get_idx(units, i), "datagrams");
 
-		for (size_t j = 0; j < json_length(trees); j++) {
-			json_object *list = json_opt_array(json_object_array_get_idx(trees, j),
-							   "externals");
-
-			for (size_t k = 0; k < json_length(list); k++) {
-				json_object *e = json_object_array_get_idx(list, k);
-
-				if (strcmp(json_opt_string(e, "kind", ""), "datagram") == 0)
-					datagram_connect(e);
-			}
-		}
+		for (size_t j = 0; j < json_length(list); j++)
+			datagram_connect(json_object_array_get_idx(list, j));
 	}
 }
 

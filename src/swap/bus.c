@@ -6,8 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Jobs that start a unit end by that unit's own time limit; this is for a systemd that hangs. */
-#define BUS_JOB_LIMIT_US    (300ULL * 1000000)
+#include "base/clock.h"
+
+/* Jobs end by the time limit of their unit; this is for units that have none. */
+#define BUS_JOB_LIMIT_S     300
 #define BUS_RELOAD_LIMIT_US (90ULL * 1000000)
 
 static int bus_open_private(sd_bus **ret)
@@ -76,18 +78,24 @@ static int job_removed(sd_bus_message *message, void *data, sd_bus_error *error)
 
 static int job_wait(sd_bus *bus, BusJob *job, const char *what, Error *err)
 {
+	int64_t deadline = clock_monotonic_us() + BUS_JOB_LIMIT_S * INT64_C(1000000);
+
 	while (!job->over) {
+		int64_t left = deadline - clock_monotonic_us();
 		int r = sd_bus_process(bus, NULL);
 
 		if (r < 0)
 			return error_errno(err, r, "%s", what);
 		if (r > 0)
 			continue;
-		r = sd_bus_wait(bus, BUS_JOB_LIMIT_US);
+		if (left <= 0)
+			return error_set(err, -ETIMEDOUT,
+					 "%s: not done after %d s; what keeps it: systemctl "
+					 "list-jobs",
+					 what, BUS_JOB_LIMIT_S);
+		r = sd_bus_wait(bus, (uint64_t)left);
 		if (r < 0)
 			return error_errno(err, r, "%s", what);
-		if (r == 0)
-			return error_set(err, -ETIMEDOUT, "%s: systemd is silent", what);
 	}
 	if (strcmp(job->result, "done") != 0)
 		return error_set(err, -EPROTO, "%s: the job ended with \"%s\"", what, job->result);
@@ -142,6 +150,15 @@ int bus_unit_start(sd_bus *bus, const char *unit, const char *mode, Error *err)
 	if (r < 0)
 		return error_errno(err, r, "Starting %s", unit);
 	return bus_call_job(bus, call, unit, NULL, err);
+}
+
+int bus_unit_queue(sd_bus *bus, const char *unit, Error *err)
+{
+	_cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+	int r = sd_bus_call_method(bus, BUS_SYSTEMD, BUS_SYSTEMD_PATH, BUS_SYSTEMD_MANAGER,
+				   "StartUnit", &error, NULL, "ss", unit, "replace");
+
+	return r < 0 ? bus_error_set(err, r, &error, "Starting %s", unit) : 0;
 }
 
 int bus_daemon_reload(sd_bus *bus, Error *err)

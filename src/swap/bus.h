@@ -41,5 +41,8 @@ int bus_call_job(sd_bus *bus, sd_bus_message *call, const char *what, sd_bus_err
 /* Starts a unit (`mode`: "replace", "isolate") and waits until that is done. */
 int bus_unit_start(sd_bus *bus, const char *unit, const char *mode, Error *err);
 
+/* Starts a unit and does not wait. */
+int bus_unit_queue(sd_bus *bus, const char *unit, Error *err);
+
 /* systemctl daemon-reload. */
 int bus_daemon_reload(sd_bus *bus, Error *err);

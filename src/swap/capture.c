@@ -153,6 +153,24 @@ static json_object *tasks_describe(const TaskList *tasks)
 	return list;
 }
 
+/* The externals that adoption has work with: see adopt_finish.c. */
+static json_object *datagrams_describe(json_object *trees)
+{
+	json_object *found = json_object_new_array();
+
+	for (size_t i = 0; i < json_length(trees); i++) {
+		json_object *list = json_opt_array(json_object_array_get_idx(trees, i), "externals");
+
+		for (size_t j = 0; j < json_length(list); j++) {
+			json_object *e = json_object_array_get_idx(list, j);
+
+			if (strcmp(json_opt_string(e, "kind", ""), "datagram") == 0)
+				(void)json_object_array_add(found, json_object_get(e));
+		}
+	}
+	return found;
+}
+
 static int unit_describe(KeptUnit *unit, size_t number, const Surroundings *around, int dirfd,
 			 json_object *findings, Error *err)
 {
@@ -196,6 +214,7 @@ static int unit_describe(KeptUnit *unit, size_t number, const Surroundings *arou
 	json_put_string(o, "health_check", unit->health_check);
 	json_put_string(o, "post_thaw", unit->post_thaw);
 	(void)json_object_object_add(o, "tasks", tasks_describe(&unit->tasks));
+	(void)json_object_object_add(o, "datagrams", datagrams_describe(trees));
 	(void)json_object_put(unit->description);
 	unit->description = steal_ptr(&o);
 	return 0;

@@ -15,9 +15,8 @@
 #define TARGET      "segue-swap.target"
 #define TARGET_PATH "/run/systemd/system/" TARGET
 
-/* Stay until the jump.  Those that are not installed or not running are not started by this: Wants=
- * of a unit that is not there is nothing, and Upholds=/After= are not used; but Wants= would start
- * an installed one, so only those that run are named. */
+/* Stay until the jump.  Wants= would start one that is installed, so only those that run are
+ * named. */
 static const char *const stay[] = {
 	"sysinit.target", /* mounts, journald, udevd */
 	"segued.service",           "dbus.service",
@@ -81,8 +80,9 @@ static int target_write(const KeptUnits *kept, json_object *running, Error *err)
 	for (size_t i = 0; i < json_length(running); i++) {
 		const char *name = json_object_get_string(json_object_array_get_idx(running, i));
 
-		if (stays(name))
-			(void)fprintf(f, "Wants=%s\n", name);
+		/* The job that starts the target waits for those that stop what the target comes
+		 * after: without this it is done before the units are. */
+		(void)fprintf(f, "%s=%s\n", stays(name) ? "Wants" : "After", name);
 	}
 	if (fclose(f) != 0)
 		return error_errno(err, -ENOMEM, "Writing " TARGET);
@@ -131,11 +131,12 @@ void settle_undo(json_object *running)
 	if (!running || bus_open(&bus, NULL) < 0)
 		return;
 	(void)bus_daemon_reload(bus, NULL);
-	(void)bus_unit_start(bus, "default.target", "replace", NULL);
+	/* Not waited for: one that cannot start must not keep the report of the swap. */
+	(void)bus_unit_queue(bus, "default.target", NULL);
 	for (size_t i = 0; i < json_length(running); i++) {
 		const char *unit = json_object_get_string(json_object_array_get_idx(running, i));
 
 		if (can_be_started(unit))
-			(void)bus_unit_start(bus, unit, "replace", NULL);
+			(void)bus_unit_queue(bus, unit, NULL);
 	}
 }

@@ -49,20 +49,11 @@ static int unix_bind(const char *path, int type, Error *err)
 
 int streams_new(Streams **ret, Error *err)
 {
-	static const char *const datagram[] = {JOURNAL_DIR "/dev-log", JOURNAL_DIR "/socket",
-					       "/run/systemd/notify"};
 	Streams *streams;
 	int r = directory_make(AT_FDCWD, STREAM_NOTES, 0755, err);
 
 	if (r < 0)
 		return r;
-	/* Kept open until segue-init becomes init: a sender finds a socket, and an error
-	 * afterwards, at which the syslog and journal clients connect again. */
-	for (size_t i = 0; i < sizeof(datagram) / sizeof(datagram[0]); i++) {
-		r = unix_bind(datagram[i], SOCK_DGRAM, err);
-		if (r < 0)
-			return r;
-	}
 	if (symlink(JOURNAL_DIR "/dev-log", "/dev/log") < 0 && errno != EEXIST)
 		return error_errno(err, -errno, "Making /dev/log");
 	streams = calloc(1, sizeof(*streams));
@@ -105,6 +96,9 @@ int streams_connect(Streams *streams, json_object *external, int *ret_fd, Error 
 		return error_errno(err, -errno, "Connecting a stream to the journal");
 	end = accept4(streams->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (end < 0)
+		return error_errno(err, -errno, "Accepting a stream to the journal");
+	/* Who sent a line is noted when it is sent, and only if the receiver wants to know then. */
+	if (setsockopt(end, SOL_SOCKET, SO_PASSCRED, &(int){1}, sizeof(int)) < 0)
 		return error_errno(err, -errno, "Accepting a stream to the journal");
 	/* As journald has them: it never writes. */
 	(void)shutdown(end, SHUT_WR);
