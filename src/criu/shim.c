@@ -2,7 +2,7 @@
 /*
  * segue-criu.so: loaded into an unmodified criu with LD_PRELOAD.
  *
- * It gives criu four things for which it has no option:
+ * It gives criu five things for which it has no option; the fifth is in events.c:
  *
  * 1. It enters the namespaces of the unit (SEGUE_NAMESPACES: descriptor numbers, comma separated)
  *    after the dynamic loader is through, before main().  A sandboxed unit must be dumped from

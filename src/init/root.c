@@ -19,17 +19,18 @@
 #define NEW_ROOT        "/root"
 #define DEVICE_LIMIT_MS 30000
 
-/* Options as systemd mounts them (src/shared/mount-setup.c), since it keeps what it finds. */
+/* For the beginning; later they become what they were (mounts_restore()). */
 static const struct {
 	const char *fstype, *point, *options;
 } api_mounts[] = {
 	{"proc", "/proc", "nosuid,noexec,nodev,relatime"},
 	{"sysfs", "/sys", "nosuid,noexec,nodev,relatime"},
-	{"devtmpfs", "/dev", "nosuid,mode=0755"},
-	{"devpts", "/dev/pts", "nosuid,noexec,gid=5,mode=620,ptmxmode=000"},
-	{"tmpfs", "/dev/shm", "nosuid,nodev"},
-	{"tmpfs", "/run", "nosuid,nodev,size=20%,mode=755"},
-	{"cgroup2", "/sys/fs/cgroup", "nosuid,nodev,noexec,nsdelegate,memory_recursiveprot"},
+	{"devtmpfs", "/dev", "nosuid,relatime,mode=0755"},
+	{"devpts", "/dev/pts", "nosuid,noexec,relatime,gid=5,mode=620,ptmxmode=000"},
+	{"tmpfs", "/dev/shm", "nosuid,nodev,relatime"},
+	{"tmpfs", "/run", "nosuid,nodev,relatime,size=20%,mode=755"},
+	{"cgroup2", "/sys/fs/cgroup",
+	 "nosuid,nodev,noexec,relatime,nsdelegate,memory_recursiveprot"},
 };
 
 int root_prepare(Error *err)

@@ -161,6 +161,15 @@ int bus_unit_queue(sd_bus *bus, const char *unit, Error *err)
 	return r < 0 ? bus_error_set(err, r, &error, "Starting %s", unit) : 0;
 }
 
+int bus_systemd_version(sd_bus *bus, char **ret, Error *err)
+{
+	_cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+	int r = sd_bus_get_property_string(bus, BUS_SYSTEMD, BUS_SYSTEMD_PATH, BUS_SYSTEMD_MANAGER,
+					   "Version", &error, ret);
+
+	return r < 0 ? bus_error_set(err, r, &error, "Asking systemd for its version") : 0;
+}
+
 int bus_daemon_reload(sd_bus *bus, Error *err)
 {
 	_cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;

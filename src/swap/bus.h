@@ -44,5 +44,8 @@ int bus_unit_start(sd_bus *bus, const char *unit, const char *mode, Error *err);
 /* Starts a unit and does not wait. */
 int bus_unit_queue(sd_bus *bus, const char *unit, Error *err);
 
+/* The manager's version, "257.13-1~deb13u1"; the caller frees it. */
+int bus_systemd_version(sd_bus *bus, char **ret, Error *err);
+
 /* systemctl daemon-reload. */
 int bus_daemon_reload(sd_bus *bus, Error *err);

@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "swap/bus.h"
 #include "swap/criu.h"
 #include "swap/findings.h"
 #include "swap/kept_units.h"
@@ -20,6 +21,7 @@
 #include "swap/plan.h"
 
 #define TRIAL_DIR     SEGUE_STATE_DIR "/trial"
+#define SYSTEMD_OLDEST 257
 #define STORE_RESERVE (32LL << 20) /* for what is captured beside memory */
 #define CRIU_REMEDY   "install criu 4.2 or later (segue(8), REQUIREMENTS) or say --allow-one-way"
 
@@ -68,6 +70,25 @@ static int criu_check(const SwapRequest *request, Plan *plan, Error *err)
 			"version", CRIU_REMEDY,
 			"version %d.%d could not leave %s again: the next swap would be impossible",
 			version / 10000, version / 100 % 100, plan->to.version);
+	return 0;
+}
+
+/* Adoption has been shown to work with the version of Debian 13 and those after it. */
+static int systemd_check(Plan *plan, Error *err)
+{
+	_cleanup_bus_ sd_bus *bus = NULL;
+	_cleanup_free_ char *version = NULL;
+	int r = bus_open(&bus, err);
+
+	if (r == 0)
+		r = bus_systemd_version(bus, &version, err);
+	if (r < 0)
+		return r;
+	if (strtol(version, NULL, 10) < SYSTEMD_OLDEST)
+		findings_add(plan->findings, SEVERITY_REFUSAL, "systemd", "version",
+			     "upgrade to Debian 13",
+			     "version %s cannot take over the programs; %d or later is needed",
+			     version, SYSTEMD_OLDEST);
 	return 0;
 }
 
@@ -224,6 +245,8 @@ int plan_make(const SwapRequest *request, Plan *ret, Error *err)
 
 	if (r == 0)
 		r = kernels_check(request, &plan, err);
+	if (r == 0)
+		r = systemd_check(&plan, err);
 	if (r == 0)
 		r = devices_check(&plan, err);
 	if (r == 0)

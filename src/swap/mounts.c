@@ -276,6 +276,9 @@ static unsigned long options_split(const char *options, char **ret_data)
 			*end++ = ',';
 		end = mempcpy(end, word, strlen(word));
 	}
+	/* What is shown without is not what mount(2) makes of nothing. */
+	if (!(flags & (MS_NOATIME | MS_RELATIME)))
+		flags |= MS_STRICTATIME;
 	*ret_data = data;
 	return flags;
 }
@@ -364,6 +367,21 @@ static bool is_mounted(const MountTable *table, const char *point)
 	return false;
 }
 
+/* A memory filesystem that segue-init has mounted already, with limits of its own making. */
+static int memory_resize(json_object *description, const char *target, Error *err)
+{
+	_cleanup_free_ char *data = NULL;
+	unsigned long flags;
+
+	if (strcmp(json_opt_string(description, "fstype", ""), "tmpfs") != 0)
+		return 0;
+	flags = options_split(json_opt_string(description, "super", "rw"), &data);
+	if (!data || mount(NULL, target, NULL, MS_REMOUNT | flags, data) < 0)
+		return error_errno(err, data ? -errno : -ENOMEM, "Setting the limits of %s",
+				   target);
+	return 0;
+}
+
 int mounts_restore(json_object *descriptions, Error *err)
 {
 	_cleanup_(mounts_free) MountTable present = {0};
@@ -377,9 +395,8 @@ int mounts_restore(json_object *descriptions, Error *err)
 		bool device = text_has_prefix(json_opt_string(d, "source", ""), "/dev/");
 		Error why = {0};
 
-		if (is_mounted(&present, point))
-			continue;
-		r = mount_make(d, point, &why);
+		r = is_mounted(&present, point) ? memory_resize(d, point, &why)
+						: mount_make(d, point, &why);
 		if (r == 0)
 			r = mount_set_flags(d, point, &why);
 		if (r < 0 && device)

@@ -57,9 +57,25 @@ class Service(Kept):
 
 
 class Simple(Service):
-    """Type=simple."""
+    """Type=simple, with commands of its own at each stage of a swap."""
     name = "service-simple"
     lines = ("Type=simple", "StandardInput=null")
+    swaps = 0
+
+    def install(self):
+        super().install()
+        told = f">>{STATE}/hooks"
+        self.node.put(f"/etc/systemd/system/{self.name}.service.d/segue.conf",
+                      f"[X-Segue]\nPreFreeze=echo freeze $(uname -r) {told}\nPostThaw=echo thaw $(uname -r) {told}\n"
+                      f"HealthCheck=echo health $(uname -r) {told}\n")
+
+    def check(self):
+        super().check()
+        self.swaps += 1
+        lines = [line.split() for line in self.node.read(f"{STATE}/hooks").splitlines()]
+        expect([line[0] for line in lines] == ["freeze", "thaw", "health"] * self.swaps, f"hooks: {lines}")
+        old, *new = [line[1] for line in lines[-3:]]
+        expect(old != new[0] and set(new) == {self.node.guest.kernel()}, f"hooks ran on {lines[-3:]}")
 
 
 class Exec(Service):

@@ -5,6 +5,7 @@ from kept.base import Kept
 from suite import expect
 
 NOTE = "/root/note"
+SIZE = "30 100"
 
 
 class Tmux(Kept):
@@ -28,7 +29,8 @@ class Tmux(Kept):
     def start(self):
         self.node.segue("run", "--unit", "tmux", "--forking", "--", "tmux", "new-session", "-d", "-x", "100", "-y",
                         "30", "-s", "work", "-n", "shell")
-        self.keys("shell", "MARK=kept; cd /var/tmp", "Enter")
+        self.keys("shell", "MARK=kept; cd /var/tmp; stty size", "Enter")
+        self.wait_screen("shell", SIZE)
         self.node.exec("tmux", "new-window", "-d", "-t", "work", "-n", "editor", "vi", NOTE)
         self.wait_screen("editor", "note")
         self.keys("editor", "i", "written before")
@@ -41,7 +43,7 @@ class Tmux(Kept):
         self.wait_screen("editor", f" {self.swaps}")
         self.keys("shell", f"clear; echo $MARK-{self.swaps} $PWD $$; stty size", "Enter")
         self.wait_screen("shell", f"kept-{self.swaps} /var/tmp")
-        self.wait_screen("shell", "29 100")
+        self.wait_screen("shell", SIZE)
 
     def end(self):
         if not self.swaps:
