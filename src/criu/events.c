@@ -113,7 +113,7 @@ int openat64(int dirfd, const char *path, int flags, ...)
 
 /* ---- restore ---- */
 
-static int last_fd = -1;
+static int last_fd = -1, marked_fd = -1;
 static unsigned last_count;
 
 int eventfd(unsigned count, int flags)
@@ -134,6 +134,7 @@ static void semaphore_make(int fd)
 {
 	int made = eventfd(last_count, EFD_SEMAPHORE);
 
+	last_fd = -1;
 	if (made >= 0) {
 		(void)dup2(made, fd);
 		(void)close(made);
@@ -157,10 +158,17 @@ int fcntl64(int fd, int command, ...)
 	if (command == F_SETFL && fd >= 0 && fd == last_fd) {
 		long flags = (long)argument;
 
-		if (flags & MARK)
-			semaphore_make(fd);
 		last_fd = -1;
+		if (flags & MARK) {
+			semaphore_make(fd);
+			marked_fd = fd;
+		}
 		argument = (void *)(flags & ~(long)MARK);
+	}
+	if (command == F_GETFL && fd >= 0 && fd == marked_fd) {
+		/* criu looks whether its flags are set. */
+		marked_fd = -1;
+		return real(fd, command, argument) | MARK;
 	}
 	return real(fd, command, argument);
 }

@@ -47,6 +47,9 @@ class Network(Kept):
         node.write(f"{found}.d/more.conf", f"[Network]\nVLAN=vlan{VLAN}\nAddress={self.address}/24\n")
         node.exec("networkctl reload && networkctl reconfigure " + cable)
         node.wait("the bond and the VLAN to be up", self.is_complete)
+        # networkd gives the slaves of a bond their own addresses back whenever it starts, as it does after a swap.
+        node.exec("systemctl restart systemd-networkd")
+        node.wait("the bond and the VLAN to be up again", self.is_complete)
         self.peer = Peer("counter", self.address, "other")
         self.peer.wait_progress()
         self.seen = self.look()

@@ -10,7 +10,7 @@ from suite import expect, scenario
 FAULT = "/etc/segue/fault"
 
 
-@scenario(limit=900)
+@scenario(limit=900, bus="sata")
 def returns(case):
     node = case.node
     kept = [kind(node) for kind in (Redis, Everything) if case.wants(kind.name)]
