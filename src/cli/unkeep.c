@@ -14,9 +14,16 @@ static int unkeep_one(const char *unit, Error *err)
 
 	if (r >= 0)
 		r = client_call("DELETE", path, NULL, &answer, err);
-	if (r >= 0)
-		(void)printf("%s is no longer kept\n", json_opt_string(answer, "unit", unit));
-	return r;
+	if (r < 0)
+		return r;
+	unit = json_opt_string(answer, "unit", unit);
+	(void)printf("%s is no longer kept\n", unit);
+	if (json_opt_bool(answer, "restart_needed", false))
+		(void)printf(
+			"  its settings from before it was adapted take effect with: systemctl "
+			"restart %s\n",
+			unit);
+	return 0;
 }
 
 static int run(const VerbArguments *arguments)

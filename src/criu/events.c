@@ -4,8 +4,8 @@
  * carry.  It takes them from /proc/PID/fdinfo/N, so what it reads there is changed for it.
  *
  * - A periodic timerfd that has expired and not been read shows no time left (timerfd_show() in the
- *   kernel's fs/timerfd.c); criu sets the timer to that, which disarms it for ever.  It is shown one
- *   nanosecond left, so that it expires at once.
+ *   kernel's fs/timerfd.c); criu sets the timer to that, which disarms it for ever.  It is shown
+ * one nanosecond left, so that it expires at once.
  *
  * - An eventfd made with EFD_SEMAPHORE is made again without (eventfd_open() in criu/eventfd.c).
  *   It is marked, with an open flag that criu carries and an eventfd never has, and made again
@@ -35,10 +35,10 @@ static void *next_symbol(const char *name)
 /* Puts `changed` where `line` is in the text of `size` bytes; there is room for it. */
 static void line_replace(char *text, const char *line, size_t length, const char *changed)
 {
-	size_t offset = (size_t)(line - text), rest = strlen(line + length);
+	char *at = text + (line - text);
 
-	memmove(text + offset + strlen(changed), line + length, rest + 1);
-	memcpy(text + offset, changed, strlen(changed));
+	memmove(at + strlen(changed), line + length, strlen(line + length) + 1);
+	(void)mempcpy(at, changed, strlen(changed));
 }
 
 static bool timer_change(char *text)
@@ -48,7 +48,8 @@ static bool timer_change(char *text)
 	unsigned long long seconds, nanoseconds;
 
 	if (!value || !strstr(text, "ticks: ") || strstr(text, "ticks: 0\n") ||
-	    sscanf(value + strlen(spent), "it_interval: (%llu, %llu)", &seconds, &nanoseconds) != 2 ||
+	    sscanf(value + strlen(spent), "it_interval: (%llu, %llu)", &seconds, &nanoseconds) !=
+		    2 ||
 	    (seconds == 0 && nanoseconds == 0))
 		return false;
 	line_replace(text, value, strlen(spent), "it_value: (0, 1)\n");

@@ -120,15 +120,20 @@ int answer_units(const Question *question, json_object **ret_body, Error *err)
 int answer_unkeep(const Question *question, json_object **ret_body, Error *err)
 {
 	_cleanup_free_ char *name = NULL;
+	bool changed = false;
 	int r = unit_name_normalize(question->name, &name, err);
 
 	if (r >= 0)
 		r = kept_remove(name, err);
 	if (r >= 0)
-		r = object_new(ret_body, err);
+		r = unit_unadapt(name, &changed, err);
 	if (r >= 0)
-		json_put_string(*ret_body, "unit", name);
-	return r;
+		r = object_new(ret_body, err);
+	if (r < 0)
+		return r;
+	json_put_string(*ret_body, "unit", name);
+	json_put_bool(*ret_body, "restart_needed", changed);
+	return 0;
 }
 
 int answer_run(const Question *question, json_object **ret_body, Error *err)

@@ -159,7 +159,8 @@ static json_object *datagrams_describe(json_object *trees)
 	json_object *found = json_object_new_array();
 
 	for (size_t i = 0; i < json_length(trees); i++) {
-		json_object *list = json_opt_array(json_object_array_get_idx(trees, i), "externals");
+		json_object *list =
+			json_opt_array(json_object_array_get_idx(trees, i), "externals");
 
 		for (size_t j = 0; j < json_length(list); j++) {
 			json_object *e = json_object_array_get_idx(list, j);

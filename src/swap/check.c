@@ -20,10 +20,10 @@
 #include "swap/paths.h"
 #include "swap/plan.h"
 
-#define TRIAL_DIR     SEGUE_STATE_DIR "/trial"
+#define TRIAL_DIR      SEGUE_STATE_DIR "/trial"
 #define SYSTEMD_OLDEST 257
-#define STORE_RESERVE (32LL << 20) /* for what is captured beside memory */
-#define CRIU_REMEDY   "install criu 4.2 or later (segue(8), REQUIREMENTS) or say --allow-one-way"
+#define STORE_RESERVE  (32LL << 20) /* for what is captured beside memory */
+#define CRIU_REMEDY    "install criu 4.2 or later (segue(8), REQUIREMENTS) or say --allow-one-way"
 
 void plan_free(Plan *plan)
 {
@@ -84,11 +84,11 @@ static int systemd_check(Plan *plan, Error *err)
 		r = bus_systemd_version(bus, &version, err);
 	if (r < 0)
 		return r;
-	if (strtol(version, NULL, 10) < SYSTEMD_OLDEST)
+	if (!version || strtol(version, NULL, 10) < SYSTEMD_OLDEST)
 		findings_add(plan->findings, SEVERITY_REFUSAL, "systemd", "version",
 			     "upgrade to Debian 13",
 			     "version %s cannot take over the programs; %d or later is needed",
-			     version, SYSTEMD_OLDEST);
+			     version ? version : "unknown", SYSTEMD_OLDEST);
 	return 0;
 }
 

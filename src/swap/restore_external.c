@@ -163,8 +163,8 @@ static int queue_visit(Externals *externals, json_object *external, int tree_fd,
 		       : 0;
 }
 
-static int externals_visit(Externals *externals, json_object *units, int dirfd,
-			   ExternalVisit visit, Error *err)
+static int externals_visit(Externals *externals, json_object *units, int dirfd, ExternalVisit visit,
+			   Error *err)
 {
 	int r = 0;
 

@@ -66,3 +66,6 @@ int unit_options_parse(const char *text, size_t size, const char *name, UnitOpti
  * unit is next started.
  */
 int unit_adapt(const Unit *unit, const char *directive, const char *value, Error *err);
+
+/* Takes all of that back, if there is any; the unit need not exist. */
+int unit_unadapt(const char *unit, bool *ret_changed, Error *err);

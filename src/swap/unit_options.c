@@ -61,6 +61,9 @@ static int drop_in_copy(const char *section, const char *key, const char *value,
 	return 0;
 }
 
+#define ADAPT_HEADER                                                                               \
+	"# Written by \"segue keep --adapt\": what cannot be carried onto another kernel.\n"
+
 static int drop_in_text(const char *path, const char *directive, const char *value, char **ret_text,
 			Error *err)
 {
@@ -77,9 +80,7 @@ static int drop_in_text(const char *path, const char *directive, const char *val
 	if (!out)
 		return error_errno(err, -ENOMEM, "Writing %s", path);
 	drop_in.out = out;
-	(void)fputs("# Written by \"segue keep --adapt\": what cannot be carried onto another "
-		    "kernel.\n[Service]\n",
-		    out);
+	(void)fputs(ADAPT_HEADER "[Service]\n", out);
 	r = before ? ini_parse(before, before_size, path, INI_LENIENT, drop_in_copy, &drop_in, err)
 		   : 0;
 	(void)fprintf(out, "%s=%s\n", directive, value);
@@ -114,4 +115,28 @@ int unit_adapt(const Unit *unit, const char *directive, const char *value, Error
 	    (r = bus_open(&bus, err)) < 0 || (r = bus_daemon_reload(bus, err)) < 0)
 		return error_prefix(err, "Adapting %s", unit->id);
 	return 0;
+}
+
+int unit_unadapt(const char *unit, bool *ret_changed, Error *err)
+{
+	_cleanup_free_ char *directory = text_format("/etc/systemd/system/%s.d", unit);
+	_cleanup_free_ char *path = text_format("/etc/systemd/system/%s.d/50-segue.conf", unit);
+	_cleanup_free_ char *text = NULL;
+	_cleanup_bus_ sd_bus *bus = NULL;
+	int r;
+
+	*ret_changed = false;
+	if (!directory || !path)
+		return error_errno(err, -ENOMEM, "Adapting %s no longer", unit);
+	r = file_read(AT_FDCWD, path, &text, NULL, err);
+	if (r == -ENOENT || (r == 0 && !text_has_prefix(text, ADAPT_HEADER)))
+		return 0;
+	if (r == 0 && unlink(path) < 0)
+		r = error_errno(err, -errno, "Removing %s", path);
+	if (r < 0)
+		return r;
+	*ret_changed = true;
+	(void)rmdir(directory);
+	r = bus_open(&bus, err);
+	return r < 0 ? r : bus_daemon_reload(bus, err);
 }

@@ -137,15 +137,15 @@ class Node:
             raise LabError(f"no kernel {begin} in {self.guest.name}")
         return versions[-1]
 
-    def swap_start(self, *words):
-        """Begin `segue swap WORDS` on an ssh connection of its own; returns the Popen."""
-        return subprocess.Popen(self.guest.shell.argv("segue", "swap", *words), text=True, stdin=subprocess.DEVNULL,
+    def start(self, *command):
+        """Begin a command on an ssh connection of its own; returns the Popen."""
+        return subprocess.Popen(self.guest.shell.argv(*command), text=True, stdin=subprocess.DEVNULL,
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
-    def swap(self, *words, boots=1):
-        """segue swap WORDS to its end, over `boots` jumps; returns its status."""
+    def swap(self, *words, boots=1, command=("segue", "swap")):
+        """segue swap WORDS, or another command that begins a swap, to its end, over `boots` jumps; its status."""
         mark = self.guest.mark()
-        process = self.swap_start(*words)
+        process = self.start(*command, *words)
         try:
             def jumped():
                 if re.search(BOOT_LINE, self.guest.console(mark)):
@@ -153,7 +153,7 @@ class Node:
                 if process.poll() is None:
                     return False
                 # A connection that is cut off is no verdict; the kernel's first line may be under way yet.
-                if process.returncode == 255:
+                if process.returncode in (0, 255):
                     return False
                 raise LabError(f"segue swap exited with {process.returncode} before the jump: "
                                f"{process.stderr.read().strip()}\n{process.stdout.read().strip()}")

@@ -135,7 +135,7 @@ class Mistakes:
         node.write("/etc/systemd/system/slow.service.d/segue.conf", "[X-Segue]\nPreFreeze=/usr/local/bin/hold-on\n")
         node.exec("systemctl daemon-reload")
         node.keep("slow")
-        process = node.swap_start()
+        process = node.start("segue", "swap")
         try:
             node.wait("the hook to run", lambda: node.exec("test -e /run/waiting", check=False).returncode == 0, 120)
             done = node.segue("swap", check=False)
@@ -152,6 +152,18 @@ class Mistakes:
     def not_root(self):
         self.fails(STATUS_NOT_PERMITTED, "swap", before="runuser -u nobody --")
         self.fails(STATUS_NOT_PERMITTED, "keep", "redis-server", before="runuser -u nobody --")
+
+    def group(self):
+        """Members of Group= may look, and do nothing."""
+        node = self.node
+        node.configure("[segue]\nGroup=www-data\n")
+        try:
+            for words in ("status", "list", "log"):
+                node.output(f"runuser -u www-data -- segue {words}")
+            self.fails(STATUS_NOT_PERMITTED, "swap", before="runuser -u www-data --")
+            self.fails(STATUS_NOT_PERMITTED, "status", before="runuser -u nobody --")
+        finally:
+            node.exec("rm -f /etc/segue/segue.conf; systemctl restart segued")
 
     def settings(self):
         self.node.configure("[segue]\nStore=tape\n")

@@ -48,3 +48,26 @@ def refusals(case):
             node.exec("systemctl", "stop", unit)
             check = node.segue_json("check", check=False)
             expect(check["ok"], f"segue check refuses still: {check['findings']}")
+    if case.wants("adapt"):
+        with case.point("adapt"):
+            adapt(node)
+
+
+def adapt(node):
+    """Capabilities in a user namespace of the unit's own: refused, until it is adapted and started again."""
+    unit = "adapted"
+    node.service(unit, f"ExecStart={BIN}/service /run/{unit}", "PrivateUsers=yes")
+    node.keep(unit)
+    done = node.segue("check", check=False)
+    expect(done.returncode == STATUS_REFUSED, f"segue check exited with {done.returncode}: {done.stderr}")
+    expect("segue keep --adapt" in done.stdout + done.stderr, f"no remedy: {done.stdout}{done.stderr}")
+    said = node.segue("keep", "--adapt", unit).stdout
+    expect("PrivateUsers" in said and "restart" in said, f"segue keep --adapt said: {said!r}")
+    node.exec("systemctl", "restart", unit)
+    expect(node.output("systemctl", "show", "-P", "PrivateUsers", unit) == "no", "the unit was not adapted")
+    check = node.segue_json("check", check=False)
+    expect(check["ok"], f"segue check refuses still: {check['findings']}")
+    node.segue("unkeep", unit)
+    left = node.output(f"grep -r PrivateUsers /etc/systemd/system/{unit}.service.d", check=False)
+    expect(not left, f"segue unkeep left behind: {left}")
+    node.exec("systemctl", "stop", unit)

@@ -5,7 +5,17 @@ from kept.servers import Redis
 from suite import expect, scenario
 
 
-def root(case):
+def by_hand(node):
+    return node.swap()
+
+
+def by_installation(node):
+    """As when the kernel's package has been installed, on a machine that is to follow."""
+    node.configure("[segue]\nOnNewKernel=swap\n")
+    return node.swap(node.kernel("7."), command=["/etc/kernel/postinst.d/zz-segue"])
+
+
+def root(case, swap):
     node = case.node
     shape = case.scenario.shape
     kept = Redis(node)
@@ -18,7 +28,7 @@ def root(case):
         node.exec("mkdir -p /boot/grub && update-grub", limit=120)
     kept.remember(node.units(*kept.units))
     with case.point("swap", needed=True):
-        status = node.swap()
+        status = swap(node)
         expect(status["state"] == "done", f"the swap ended {status['state']}: {status.get('error')}")
         expect(node.guest.kernel().startswith("7."), f"the kernel is {node.guest.kernel()}")
     with case.point("boot default"):
@@ -30,5 +40,11 @@ def root(case):
     kept.end()
 
 
-scenario(600, "root-xfs-nvme", filesystem="xfs", bus="nvme")(root)
-scenario(600, "root-btrfs-scsi", filesystem="btrfs", bus="scsi")(root)
+@scenario(600, "root-xfs-nvme", filesystem="xfs", bus="nvme")
+def root_xfs(case):
+    root(case, by_hand)
+
+
+@scenario(600, "root-btrfs-scsi", filesystem="btrfs", bus="scsi")
+def root_btrfs(case):
+    root(case, by_installation)
