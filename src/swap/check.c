@@ -21,6 +21,7 @@
 #include "swap/plan.h"
 
 #define TRIAL_DIR      SEGUE_STATE_DIR "/trial"
+#define DISCARDED_MORE 16 /* files of pages besides one a process: shared memory */
 #define SYSTEMD_OLDEST 257
 #define STORE_RESERVE  (32LL << 20) /* for what is captured beside memory */
 #define CRIU_REMEDY    "install criu 4.2 or later (segue(8), REQUIREMENTS) or say --allow-one-way"
@@ -176,11 +177,39 @@ static int store_check(Plan *plan, Error *err)
 
 /* ---- units ---- */
 
+/* A trial is not to stand still for the time that its memory takes to write: criu's files of pages
+ * (open_pages_image_at() in criu/image.c counts them) lead nowhere. */
+static int pages_discard(const KeptUnit *unit, int dirfd, Error *err)
+{
+	json_object *trees = json_opt_array(unit->description, "trees");
+
+	for (size_t i = 0; i < json_length(trees); i++) {
+		_cleanup_free_ char *path = text_format(
+			"%s/%s", json_opt_string(unit->description, "directory", ""),
+			json_opt_string(json_object_array_get_idx(trees, i), "directory", ""));
+		_cleanup_close_ int fd =
+			path ? openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+
+		if (fd < 0)
+			return error_errno(err, -errno, "Opening the directory of a trial");
+		for (size_t n = 1; n <= unit->tasks.n + DISCARDED_MORE; n++) {
+			char name[32];
+
+			(void)snprintf(name, sizeof(name), "pages-%zu.img", n);
+			if (symlinkat("/dev/null", fd, name) < 0)
+				return error_errno(err, -errno, "Making %s of a trial", name);
+		}
+	}
+	return 0;
+}
+
 static int trial_capture(KeptUnit *unit, int dirfd, Error *err)
 {
 	KeptUnits one = {.units = unit, .n = 1};
-	int r = capture_freeze(&one, err);
+	int r = pages_discard(unit, dirfd, err);
 
+	if (r == 0)
+		r = capture_freeze(&one, err);
 	if (r < 0)
 		return r;
 	r = capture_dump(&one, dirfd, err);

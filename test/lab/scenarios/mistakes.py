@@ -53,6 +53,13 @@ class Mistakes:
     def missing_command(self):
         self.fails(STATUS_FAILED, "run", "--", "no-such-program", says=["no-such-program"])
 
+    def dry_run(self):
+        """Says what would be done, and does nothing."""
+        state = untouched(self.node)
+        done = self.node.segue("swap", "--dry-run", "--kernel", self.new)
+        expect(self.new in done.stdout, f"segue swap --dry-run said: {done.stdout}")
+        expect(untouched(self.node) == state, "something was changed")
+
     def running_kernel(self):
         self.fails(STATUS_REFUSED, "swap", "--kernel", self.old, says=[self.old, "running"])
 
