@@ -122,6 +122,17 @@ static void step_row(json_object *step, const char **cells, PrintText *texts)
 	cells[1] = texts[0].text;
 }
 
+static void report_warm(json_object *rounds)
+{
+	for (size_t i = 0; i < json_length(rounds); i++)
+		(void)printf(
+			"%s%lld", i ? ", " : "\nCopied while the programs ran, in rounds: ",
+			(long long)(json_object_get_int64(json_object_array_get_idx(rounds, i)) >>
+				    20));
+	if (json_length(rounds) > 0)
+		(void)printf(" MiB\n");
+}
+
 void report_swap(json_object *status)
 {
 	int64_t blackout = seconds_as_us(status, "blackout_s");
@@ -137,6 +148,7 @@ void report_swap(json_object *status)
 		    unit_row);
 	report_rows(json_opt_array(status, "steps"), step_columns, COLUMNS_OF(step_columns),
 		    step_row);
+	report_warm(json_opt_array(status, "warm_bytes"));
 	for (size_t i = 0; i < json_length(warnings); i++)
 		(void)printf("warning: %s\n",
 			     json_object_get_string(json_object_array_get_idx(warnings, i)));

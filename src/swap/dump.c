@@ -18,6 +18,7 @@
 #include "swap/descriptors.h"
 #include "swap/inspect.h"
 #include "swap/namespaces.h"
+#include "swap/warm.h"
 
 /* ---- what waits in sockets between kept units ---- */
 
@@ -113,12 +114,14 @@ static int tree_dump(const KeptUnit *unit, json_object *tree, int unit_fd, Error
 	_cleanup_(criu_job_free) CriuJob job = CRIU_JOB_INIT;
 	_cleanup_close_ int fd = -1;
 	pid_t root = (pid_t)json_opt_int(tree, "pid", 0), criu;
+	unsigned round;
 	int r = 0;
 
 	fd = openat(unit_fd, json_opt_string(tree, "directory", ""),
 		    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return error_errno(err, -errno, "Opening the directory of tree %d", (int)root);
+	round = warm_last_round(fd);
 	job.images_fd = fd;
 	job.log = "dump.log";
 	job.cgroup_fd = unit->cgroup_fd;
@@ -130,6 +133,10 @@ static int tree_dump(const KeptUnit *unit, json_object *tree, int unit_fd, Error
 		r = criu_job_add(&job, err, "--freeze-cgroup=/proc/self/fd/%d", unit->cgroup_fd);
 	if (r == 0 && json_opt_int(tree, "sid", root) != root)
 		r = criu_job_add(&job, err, "--shell-job");
+	if (r == 0 && round > 0)
+		r = criu_job_add(&job, err, "--prev-images-dir=pre-%u", round);
+	if (r == 0 && round > 0)
+		r = criu_job_add(&job, err, "--track-mem");
 	if (r == 0)
 		r = externals_add(&job, json_opt_array(tree, "externals"), err);
 	if (r == 0)

@@ -164,6 +164,12 @@ int journal_end(Journal *journal, SwapState state, const Error *why, Error *err)
 	return journal_enter(journal, state, err);
 }
 
+void journal_progress(Journal *journal, const char *text)
+{
+	json_put_string(journal->object, "message", text);
+	(void)journal_save(journal, NULL);
+}
+
 void journal_warn(Journal *journal, const char *text)
 {
 	(void)json_object_array_add(json_opt_array(journal->object, "warnings"),

@@ -43,6 +43,9 @@ int journal_end(Journal *journal, SwapState state, const Error *why, Error *err)
 /* Adds a line to "warnings"; written with the next transition. */
 void journal_warn(Journal *journal, const char *text);
 
+/* Says how far the present state is, until the next; written at once. */
+void journal_progress(Journal *journal, const char *text);
+
 /* Its object, to be read and added to; journal_save() writes additions at once, the next transition
  * does as well. */
 json_object *journal_object(Journal *journal);

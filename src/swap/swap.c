@@ -25,6 +25,7 @@
 #include "swap/report.h"
 #include "swap/settle.h"
 #include "swap/stage.h"
+#include "swap/warm.h"
 
 #define HOOK_LIMIT_MS 60000
 
@@ -34,6 +35,7 @@ typedef struct Swap {
 	Plan plan;
 	ClockMark begun, frozen;
 	int capture_fd;       /* directory of the captures, -1 before warm */
+	Warm *warm;           /* what was copied in advance */
 	json_object *running; /* units before settle */
 } Swap;
 
@@ -67,12 +69,40 @@ static int step_stage(Swap *swap, Error *err)
 			   err);
 }
 
+static void warm_tell(unsigned round, int64_t bytes, const char *why, void *userdata)
+{
+	Swap *swap = userdata;
+	_cleanup_free_ char *text =
+		why ? text_format("Copying memory in advance: %s", why)
+		    : text_format("round %u: %lld MiB copied while the programs run", round,
+				  (long long)(bytes >> 20));
+
+	if (why && text)
+		journal_warn(swap->journal, text);
+	else if (text)
+		journal_progress(swap->journal, text);
+	if (!why)
+		(void)json_object_array_add(
+			json_opt_array(journal_object(swap->journal), "warm_bytes"),
+			json_object_new_int64(bytes));
+}
+
 static int step_warm(Swap *swap, Error *err)
 {
-	json_object *journal = journal_object(swap->journal);
+	json_object *journal = journal_object(swap->journal), *findings = json_object_new_array();
+	int r;
 
 	(void)json_object_object_add(journal, "store", json_object_get(swap->plan.location));
-	return swap->plan.store->reserve(swap->plan.location, &swap->capture_fd, err);
+	(void)json_object_object_add(journal, "warm_bytes", json_object_new_array());
+	r = swap->plan.store->reserve(swap->plan.location, &swap->capture_fd, err);
+	if (r == 0)
+		r = capture_describe(&swap->plan.kept, &swap->plan.mounts, -1, findings, err);
+	(void)json_object_put(findings);
+	if (r == 0)
+		r = warm_new(&swap->plan.kept, swap->capture_fd, &swap->warm, err);
+	if (r == 0)
+		warm_run(swap->warm, warm_tell, swap);
+	return r;
 }
 
 static int step_settle(Swap *swap, Error *err)
@@ -102,6 +132,8 @@ static int step_freeze(Swap *swap, Error *err)
 
 	if (r < 0)
 		return r;
+	/* Settling took its time. */
+	warm_again(swap->warm, warm_tell, swap);
 	swap->frozen = clock_mark();
 	r = capture_freeze(&swap->plan.kept, err);
 	return r < 0 ? r : hold_raise(err);
@@ -272,6 +304,7 @@ int swap_run(const SwapRequest *request, Error *err)
 		(void)report_write(journal_object(journal), NULL);
 		break;
 	}
+	warm_free(swap.warm);
 	plan_free(&swap.plan);
 	(void)json_object_put(swap.running);
 	return error_set(err, r, "%s", why.text);

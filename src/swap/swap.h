@@ -58,6 +58,7 @@ int swap_return(Error *err);
  *     "steps": [ { "step": "check", "at_us": realtime, "duration_us": n|null } ],
  *     "blackout_s": 1.9|null,
  *     "units": [ { "unit": "...", "outcome": "carried"|"cold"|"failed", "main_pid": n } ],
+ *     "warm_bytes": [ n ],      (copied while the programs ran, by round)
  *     "warnings": [ "..." ] }
  */
 int swap_status(json_object **ret_status, Error *err);

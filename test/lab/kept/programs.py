@@ -136,3 +136,27 @@ class Talk(Kept):
 
     def check(self):
         self.wait_count()
+
+
+class Hold(Kept):
+    """A program with much memory, of which it rewrites a part all the time and looks at all."""
+    name = "hold"
+    units = ("hold.service",)
+    mib = 128
+
+    def install(self):
+        self.node.define("hold", f"ExecStart={BIN}/hold {self.mib} {STATE}/hold")
+
+    def wait_count(self):
+        def count():
+            text = self.node.read(f"{STATE}/hold")
+            expect(text.isdigit() or not text, f"hold tells: {text}")
+            return int(text or 0)
+        before = count()
+        self.node.wait(f"hold to go on from {before}", lambda: count() > before)
+
+    def start(self):
+        self.wait_count()
+
+    def check(self):
+        self.wait_count()

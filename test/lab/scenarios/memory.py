@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Captures in memory that both kernels leave alone."""
 
+from kept.programs import Hold
 from kept.servers import Redis
 from suite import expect, scenario
 
@@ -8,22 +9,33 @@ from suite import expect, scenario
 @scenario(limit=600, memory=2048, append="memmap=512M!1G")
 def memory(case):
     node = case.node
-    kept = Redis(node)
+    kept = [Redis(node), Hold(node)]
     with case.point("start", needed=True):
         node.configure("[segue]\nStore=ram\n")
-        kept.install()
+        for one in kept:
+            one.install()
         node.install()
-        kept.start()
+        for one in kept:
+            one.start()
         check = node.segue_json("check")
         expect(check["store"]["kind"] == "ram", f"segue check tells {check['store']}")
     with case.point("swap", needed=True):
-        kept.remember(node.units(*kept.units))
+        before = node.units(*(unit for one in kept for unit in one.units))
+        for one in kept:
+            one.remember(before)
         status = node.swap()
         expect(status["state"] == "done", f"the swap ended {status['state']}: {status.get('error')}")
         expect(node.guest.kernel().startswith("7."), f"the kernel is {node.guest.kernel()}")
-    with case.point("redis"):
-        kept.check_units(node.units(*kept.units))
-        kept.check()
+    with case.point("warm"):
+        rounds = status["warm_bytes"]
+        expect(len(rounds) > 1 and rounds[0] >= Hold.mib << 20, f"copied in advance, by round: {rounds}")
+        expect(rounds[-1] < rounds[0] / 3, f"the rounds did not become smaller: {rounds}")
+        expect(not status["warnings"] or "advance" not in str(status["warnings"]), f"warned: {status['warnings']}")
+    after = node.units(*(unit for one in kept for unit in one.units))
+    for one in kept:
+        with case.point(one.name):
+            one.check_units(after)
+            one.check()
     with case.point("nothing on disk"):
         found = node.output("find", "/var/lib/segue", "-name", "pages-*.img", check=False)
         expect(not found, f"found {found}")
@@ -31,4 +43,5 @@ def memory(case):
         found = node.output("dd if=/dev/pmem0 bs=1M count=512 status=none | grep -a -c -m 1 vvvvvvvvvvvvvvvvvvvvvvvv",
                             check=False, limit=120)
         expect(found == "0", "Redis's memory can still be read in the region")
-    kept.end()
+    for one in kept:
+        one.end()
