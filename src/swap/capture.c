@@ -339,11 +339,13 @@ int capture_finish(const KeptUnits *kept, const MountTable *host, int dirfd, jso
 	_cleanup_(cleanup_carry) Carry *carry = NULL;
 	json_object *units = json_object_new_array();
 	char hostname[65] = "";
+	int64_t memory = 0;
 	int r = carry_new(host, dirfd, &carry, err);
 
 	(void)json_object_object_add(header, "units", units);
 	for (size_t i = 0; r == 0 && i < kept->n; i++) {
 		r = unit_carry(carry, &kept->units[i], err);
+		memory += kept_unit_memory(&kept->units[i]);
 		(void)json_object_array_add(units, json_object_get(kept->units[i].description));
 	}
 	if (r == 0)
@@ -353,6 +355,7 @@ int capture_finish(const KeptUnits *kept, const MountTable *host, int dirfd, jso
 	(void)gethostname(hostname, sizeof(hostname) - 1);
 	(void)json_object_object_add(header, "sysctl", limits_describe());
 	json_put_int(header, "version", CAPTURE_VERSION);
+	json_put_int(header, "memory_bytes", memory);
 	json_put_string(header, "hostname", hostname);
 	json_put_int(header, "realtime_us", clock_realtime_us());
 	(void)json_object_object_add(header, "mounts", mounts_describe_host(host));

@@ -33,7 +33,10 @@
 #include "swap/restore_external.h"
 #include "swap/streams.h"
 
-#define RESTORE_LIMIT_MS 90000
+/* After this a restore hangs: criu's own work, and memory from a slow disk. */
+#define RESTORE_LIMIT_S     60
+#define RESTORE_TREE_S      3
+#define RESTORE_BYTES_PER_S (20LL << 20)
 
 /* One tree being restored. */
 typedef struct Tree {
@@ -322,8 +325,9 @@ static int unit_start(Restore *restore, json_object *unit, Error *err)
 }
 
 /* Until criu says that the tree stands, or ends without saying so. */
-static int tree_wait(Tree *tree, int64_t deadline_us, Error *err)
+static int tree_wait(Tree *tree, int64_t began_us, int64_t limit_s, Error *err)
 {
+	int64_t deadline_us = began_us + limit_s * 1000000;
 	_cleanup_close_ int process = (int)syscall(SYS_pidfd_open, tree->criu, 0);
 	struct pollfd p[2] = {{.fd = tree->ready, .events = POLLIN},
 			      {.fd = process, .events = POLLIN}};
@@ -333,8 +337,8 @@ static int tree_wait(Tree *tree, int64_t deadline_us, Error *err)
 		int64_t left = deadline_us - clock_monotonic_us();
 
 		if (left <= 0)
-			return error_set(err, -ETIMEDOUT, "Restoring %s took longer than %d s",
-					 tree->unit, RESTORE_LIMIT_MS / 1000);
+			return error_set(err, -ETIMEDOUT, "Restoring %s took longer than %lld s",
+					 tree->unit, (long long)limit_s);
 		(void)poll(p, 2, (int)(left / 1000) + 1);
 		if (p[1].revents && !(p[0].revents & POLLIN)) {
 			if (criu_finish(&tree->job, tree->criu, err) == 0)
@@ -355,10 +359,18 @@ static size_t trees_count(json_object *units)
 	return n;
 }
 
+static int64_t restore_limit_s(const Restore *restore)
+{
+	json_object *units = json_opt_array(restore->capture, "units");
+
+	return RESTORE_LIMIT_S + RESTORE_TREE_S * (int64_t)trees_count(units) +
+	       json_opt_int(restore->capture, "memory_bytes", 0) / RESTORE_BYTES_PER_S;
+}
+
 int restore_units(Restore *restore, Error *err)
 {
 	json_object *units = json_opt_array(restore->capture, "units");
-	int64_t deadline = clock_monotonic_us() + (int64_t)RESTORE_LIMIT_MS * 1000;
+	int64_t began = clock_monotonic_us(), limit_s = restore_limit_s(restore);
 	int r;
 
 	restore->trees = calloc(trees_count(units) + 1, sizeof(*restore->trees));
@@ -368,7 +380,7 @@ int restore_units(Restore *restore, Error *err)
 	for (size_t i = 0; r == 0 && i < json_length(units); i++)
 		r = unit_start(restore, json_object_array_get_idx(units, i), err);
 	for (size_t i = 0; r == 0 && i < restore->n; i++)
-		r = tree_wait(&restore->trees[i], deadline, err);
+		r = tree_wait(&restore->trees[i], began, limit_s, err);
 	externals_free(restore->externals);
 	restore->externals = NULL;
 	if (r < 0)
