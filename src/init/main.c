@@ -97,14 +97,22 @@ static int root_enter(Landing *landing, Error *err)
 	return root_switch(landing->handover, err);
 }
 
+static int filesystems_enter(Landing *landing, Error *err)
+{
+	return root_mount_others(landing->handover, err);
+}
+
 static int journal_continue(Landing *landing, Error *err)
 {
+	_cleanup_free_ char *boot_id = NULL;
 	int r = journal_open(&landing->journal, err);
 
 	if (r < 0)
 		return r;
 	json_put_string(journal_object(landing->journal), "direction",
 			json_opt_string(landing->handover, "direction", "forward"));
+	(void)file_read_line(AT_FDCWD, "/proc/sys/kernel/random/boot_id", &boot_id, NULL);
+	json_put_string(journal_object(landing->journal), "landed_boot_id", boot_id);
 	return journal_enter(landing->journal, SWAP_LAND, err);
 }
 
@@ -166,6 +174,7 @@ static const struct Step {
 	{"reserving PIDs", NULL, pids_reserve, REBOOT},
 	{"loading modules", NULL, modules_load, REBOOT},
 	{"mounting the root filesystem", NULL, root_enter, REBOOT},
+	{"mounting the other filesystems", NULL, filesystems_enter, BACK},
 	{"continuing the journal", "land-journal", journal_continue, BACK},
 	{"opening the store", "land-store", store_open, BACK},
 	{"restoring the machine", "restore-machine", machine_restore, BACK},

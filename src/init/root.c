@@ -103,7 +103,7 @@ static int api_mounts_move(Error *err)
 
 int root_switch(json_object *handover, Error *err)
 {
-	json_object *root, *mounts = json_opt_array(handover, "mounts");
+	json_object *root;
 	int r = json_get_object(handover, "root", &root, err);
 
 	if (r == 0)
@@ -123,6 +123,14 @@ int root_switch(json_object *handover, Error *err)
 	 * is seen there. */
 	if (mount(NULL, "/", NULL, MS_REC | MS_SHARED, NULL) < 0)
 		return error_errno(err, -errno, "Sharing the mounts");
+	return 0;
+}
+
+int root_mount_others(json_object *handover, Error *err)
+{
+	json_object *mounts = json_opt_array(handover, "mounts");
+	int r = 0;
+
 	for (size_t i = 0; r == 0 && i < json_length(mounts); i++) {
 		json_object *m = json_object_array_get_idx(mounts, i);
 

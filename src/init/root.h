@@ -12,6 +12,8 @@ int root_prepare(Error *err);
 /* Loads the modules of the handover, in order. */
 int root_load_modules(json_object *handover, Error *err);
 
-/* Mounts the root filesystem and makes it "/"; then the handover's other filesystems. The initramfs
- * is emptied. */
+/* Mounts the root filesystem and makes it "/".  The initramfs is emptied. */
 int root_switch(json_object *handover, Error *err);
+
+/* Mounts the handover's other filesystems below it. */
+int root_mount_others(json_object *handover, Error *err);

@@ -179,8 +179,9 @@ static void on_work_done(json_object *body, const Error *err, void *data)
 		else
 			call_succeed(pending->call, pending->route, body);
 	}
-	/* It may have died in the middle of a swap: then what it had begun is to be undone. */
-	if (pending->api && is_swap)
+	/* It may have died in the middle of a swap or a trial: then what it had begun is to be
+	 * undone. */
+	if (pending->api && pending->route->how >= HOW_EXCLUSIVE)
 		(void)api_finish_swap(pending->api->event, NULL);
 	pending_unlink(pending);
 	free(pending->previous);
@@ -337,7 +338,7 @@ int api_finish_swap(sd_event *event, Error *err)
 	const Question none = {0};
 	int lock_fd, r;
 
-	if (!swap_unfinished())
+	if (!swap_left_behind())
 		return 0;
 	r = lock_take(&lock_fd, err);
 	/* A child of the segued before this one is still at it. */

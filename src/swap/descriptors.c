@@ -183,6 +183,15 @@ static char *journal_stream_state(uint32_t inode)
 	return NULL;
 }
 
+/* The socket that is bound to this path here, and not in some mount namespace, is this one. */
+static bool is_bound_here(const UnixSocket *socket)
+{
+	struct stat st;
+
+	return socket->name[0] == '/' && lstat(socket->name, &st) == 0 && S_ISSOCK(st.st_mode) &&
+	       socket->file_inode == (uint32_t)st.st_ino;
+}
+
 static void unix_connected(Examination *x, pid_t pid, int fd, const UnixSocket *own,
 			   const UnixSocket *peer)
 {
@@ -194,7 +203,7 @@ static void unix_connected(Examination *x, pid_t pid, int fd, const UnixSocket *
 
 		e = external_add(x, "journal", pid, fd);
 		json_put_string(e, "stream", state);
-	} else if (own->type == SOCK_DGRAM && peer->name[0] == '/' && !other) {
+	} else if (own->type == SOCK_DGRAM && is_bound_here(peer) && !other) {
 		e = external_add(x, "datagram", pid, fd);
 		json_put_string(e, "path", peer->name);
 		json_put_int(e, "pid", pid);
@@ -379,6 +388,7 @@ static void anonymous_examine(Examination *x, pid_t pid, const char *link)
 static void file_examine(Examination *x, pid_t pid, int fd, const char *link, const struct stat *st)
 {
 	long mount_id = fdinfo_number(pid, fd, "mnt_id", 10);
+	struct stat host;
 	char key[64];
 	json_object *e;
 
@@ -388,7 +398,18 @@ static void file_examine(Examination *x, pid_t pid, int fd, const char *link, co
 		       (unsigned long)st->st_ino);
 	if (external_known(x, NULL, 0, key))
 		return;
+	/* Who runs in a mount namespace of their own can call any file by any name: it is opened
+	 * again only if it is the host's file of that name. */
+	if (stat(link, &host) < 0 || host.st_dev != st->st_dev || host.st_ino != st->st_ino ||
+	    (host.st_mode & S_IFMT) != (st->st_mode & S_IFMT)) {
+		findings_add(x->findings, SEVERITY_REFUSAL, x->unit, "file",
+			     "stop the unit, or unkeep it",
+			     "its process %d has %s open, which is not the file of that name here",
+			     (int)pid, link);
+		return;
+	}
 	e = external_add(x, "file", pid, fd);
+	json_put_int(e, "inode", (int64_t)st->st_ino);
 	json_put_string(e, "key", key);
 	json_put_string(e, "path", link);
 }

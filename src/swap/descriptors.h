@@ -4,7 +4,8 @@
  * (an "external") or it stands in the way (a finding).
  *
  * Externals are JSON objects:
- *   { "kind": "file", "key": "file[MNT:INODE]", "path": host path, "flags": open(2) flags }
+ *   { "kind": "file", "key": "file[MNT:INODE]", "path": host path, "flags": open(2) flags,
+ *     "inode": n }
  *       opened outside the mount namespace that the processes are in now
  *   { "kind": "journal", "inode": n, "flags": n, "stream": text of journald's state file or null }
  *       standard output to journald

@@ -3,12 +3,13 @@
  * done when segued finds a swap that nobody works on any more. */
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/config.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -19,21 +20,25 @@
 #include "swap/cgroup.h"
 #include "swap/hold.h"
 #include "swap/journal.h"
+#include "swap/kept_units.h"
+#include "swap/paths.h"
 #include "swap/report.h"
 #include "swap/settle.h"
 #include "swap/stage.h"
 #include "swap/swap.h"
+#include "swap/tasks.h"
 
-#define HOOK_LIMIT_MS 60000
+#define HOOK_LIMIT_MS    60000
+#define HEALTH_PERIOD_NS 500000000L
 
+/* One that has ended and that nobody has waited for yet still has its name. */
 static bool worker_is_alive(json_object *journal)
 {
 	pid_t pid = (pid_t)json_opt_int(journal, "worker_pid", 0);
-	_cleanup_free_ char *path = text_format("/proc/%d/comm", (int)pid);
-	_cleanup_free_ char *name = NULL;
+	_cleanup_free_ char *name = pid > 1 ? task_field(pid, "status", "Name") : NULL;
+	_cleanup_free_ char *state = pid > 1 ? task_field(pid, "status", "State") : NULL;
 
-	return pid > 1 && path && file_read_line(AT_FDCWD, path, &name, NULL) == 0 &&
-	       text_has_prefix(name, "segued");
+	return name && state && text_has_prefix(name, "segued") && *state != 'Z' && *state != 'X';
 }
 
 bool swap_unfinished(void)
@@ -55,14 +60,52 @@ static int hook_run(json_object *unit, const char *which, int limit_ms, Error *e
 	return r < 0 ? error_prefix(err, "%s: %s", json_opt_string(unit, "unit", ""), argv[2]) : 0;
 }
 
+static int health_wait(json_object *unit, int64_t deadline_us, Error *err)
+{
+	const struct timespec pause = {.tv_nsec = HEALTH_PERIOD_NS};
+
+	for (;;) {
+		int64_t left_us = deadline_us - clock_monotonic_us();
+		int r = hook_run(unit, "health_check",
+				 left_us > 1000000 ? (int)(left_us / 1000) : 1000, err);
+
+		if (r == 0 || left_us <= HEALTH_PERIOD_NS / 1000)
+			return r;
+		(void)nanosleep(&pause, NULL);
+	}
+}
+
+/* Each unit has the time, and each is looked at, whatever another says. */
 static int units_confirm(json_object *units, Error *err)
 {
 	_cleanup_config_ Config config = {0};
 	int r = config_read(CONFIG_PATH, &config, err);
 
-	for (size_t i = 0; r == 0 && i < json_length(units); i++)
-		r = hook_run(json_object_array_get_idx(units, i), "health_check",
-			     (int)config.health_timeout_s * 1000, err);
+	for (size_t i = 0; i < json_length(units); i++) {
+		int64_t deadline_us =
+			clock_monotonic_us() + (int64_t)config.health_timeout_s * 1000000;
+		Error why = {0};
+
+		if (health_wait(json_object_array_get_idx(units, i), deadline_us, &why) < 0 &&
+		    r == 0)
+			r = error_set(err, why.code, "%s", why.text);
+	}
+	return r;
+}
+
+/* PostThaw= of every unit; the first failure is told. */
+static int units_thawed(json_object *units, Error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < json_length(units); i++) {
+		Error why = {0};
+
+		if (hook_run(json_object_array_get_idx(units, i), "post_thaw", HOOK_LIMIT_MS,
+			     &why) < 0 &&
+		    r == 0)
+			r = error_set(err, why.code, "%s", why.text);
+	}
 	return r;
 }
 
@@ -81,19 +124,42 @@ static int captures_wipe(json_object *journal, Error *err)
 		     : error_set(err, -EBADMSG, "The journal names no store");
 }
 
+static bool all_carried(json_object *units)
+{
+	for (size_t i = 0; i < json_length(units); i++)
+		if (strcmp(json_opt_string(json_object_array_get_idx(units, i), "outcome", ""),
+			   "carried") != 0)
+			return false;
+	return true;
+}
+
+/* A capture is needed no more when its program runs; of one that does not, it is all there is. */
+static void captures_settle(Journal *journal, json_object *units)
+{
+	Error why = {0};
+
+	if (!all_carried(units))
+		journal_warn(journal, "the captures are kept until the next swap, since not every "
+				      "unit could be taken over");
+	else if (captures_wipe(journal_object(journal), &why) < 0)
+		journal_warn(journal, why.text);
+}
+
 static int landed_finish(Journal *journal, Error *err)
 {
 	json_object *o = journal_object(journal), *units = json_opt_array(o, "units");
 	bool returned = strcmp(json_opt_string(o, "direction", "forward"), "return") == 0;
-	Error why = {0};
-	int r = 0;
+	Error why = {0}, hook = {0};
+	int r;
 
-	if (journal_state(journal) != SWAP_ADOPT)
-		r = journal_enter(journal, SWAP_ADOPT, err);
-	if (r == 0)
-		r = adopt_finish(units, &why);
-	for (size_t i = 0; r == 0 && i < json_length(units); i++)
-		r = hook_run(json_object_array_get_idx(units, i), "post_thaw", HOOK_LIMIT_MS, &why);
+	/* A journal that cannot be written is no reason to leave the programs to nobody. */
+	if (journal_state(journal) != SWAP_ADOPT && journal_enter(journal, SWAP_ADOPT, &why) < 0) {
+		journal_warn(journal, why.text);
+		why = (Error){0};
+	}
+	r = adopt_finish(units, &why);
+	if (units_thawed(units, &hook) < 0 && r == 0)
+		r = error_set(&why, hook.code, "%s", hook.text);
 	if (r == 0)
 		r = journal_enter(journal, SWAP_CONFIRM, &why);
 	if (r == 0)
@@ -104,10 +170,7 @@ static int landed_finish(Journal *journal, Error *err)
 		journal_warn(journal, why.text);
 		why = (Error){0};
 	}
-	/* The programs run, or systemd has started them afresh: the captures are the past either
-	 * way. */
-	if (captures_wipe(o, err) < 0 && err)
-		journal_warn(journal, err->text);
+	captures_settle(journal, units);
 	stage_undo();
 	if (r < 0)
 		return journal_end(journal, SWAP_FAILED, &why, err);
@@ -138,6 +201,8 @@ static int abandoned_undo(Journal *journal, Error *err)
 			(void)cgroup_thaw(fd, cgroup, NULL);
 	}
 	(void)hold_lower(NULL);
+	if (state >= SWAP_FREEZE)
+		(void)units_thawed(units, NULL);
 	if (state >= SWAP_SETTLE)
 		settle_undo(json_opt_array(o, "stopped"));
 	if (state >= SWAP_WARM)
@@ -158,27 +223,56 @@ static int cold_boot_report(Journal *journal, Error *err)
 	return journal_end(journal, SWAP_FAILED, &why, err);
 }
 
-static bool same_boot(json_object *journal)
+static bool is_this_boot(json_object *journal, const char *member)
 {
 	_cleanup_free_ char *now = NULL;
 
 	return file_read_line(AT_FDCWD, "/proc/sys/kernel/random/boot_id", &now, NULL) == 0 &&
-	       strcmp(json_opt_string(journal, "boot_id", ""), now) == 0;
+	       strcmp(json_opt_string(journal, member, ""), now) == 0;
+}
+
+/* A check that was killed in a trial has left a unit frozen. */
+static void trial_undo(void)
+{
+	_cleanup_json_ json_object *findings = json_object_new_array();
+	KeptUnits kept = {0};
+
+	if (!path_exists(AT_FDCWD, SEGUE_TRIAL_DIR))
+		return;
+	if (kept_units_load(&kept, findings, NULL) == 0)
+		for (size_t i = 0; i < kept.n; i++) {
+			_cleanup_close_ int fd = -1;
+
+			if (cgroup_open(kept.units[i].cgroup, false, &fd, NULL) == 0)
+				(void)cgroup_thaw(fd, kept.units[i].cgroup, NULL);
+		}
+	kept_units_free(&kept);
+	(void)directory_remove(AT_FDCWD, SEGUE_TRIAL_DIR, NULL);
+}
+
+bool swap_left_behind(void)
+{
+	return swap_unfinished() || path_exists(AT_FDCWD, SEGUE_TRIAL_DIR);
 }
 
 int swap_finish(Error *err)
 {
 	_cleanup_journal_ Journal *journal = NULL;
-	int r = journal_open(&journal, err);
+	int r;
 
+	trial_undo();
+	if (!swap_unfinished())
+		return 0;
+	r = journal_open(&journal, err);
 	if (r < 0)
 		return r;
-	if (swap_states[journal_state(journal)].end)
-		return 0;
-	if (swap_states[journal_state(journal)].landed)
-		r = landed_finish(journal, err);
-	else if (journal_state(journal) < SWAP_JUMP || same_boot(journal_object(journal)))
+	/* Whatever was to come after the jump, only the boot that segue-init led to has the
+	 * programs. */
+	if (is_this_boot(journal_object(journal), "boot_id"))
 		r = abandoned_undo(journal, err);
+	else if (swap_states[journal_state(journal)].landed &&
+		 is_this_boot(journal_object(journal), "landed_boot_id"))
+		r = landed_finish(journal, err);
 	else
 		r = cold_boot_report(journal, err);
 	return r < 0 ? r : report_write(journal_object(journal), err);

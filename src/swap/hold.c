@@ -7,8 +7,13 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
 #include <string.h>
+#include <time.h>
 
+#include "base/cleanup.h"
+#include "base/clock.h"
 #include "swap/netlink.h"
 
 #define TABLE      "segue-hold"
@@ -262,4 +267,35 @@ bool hold_is_raised(void)
 	netlink_message_init(&m, buffer, sizeof(buffer));
 	put_table(&m, NFT_MSG_GETTABLE, 0);
 	return netlink_call(&netlink, &m, NULL) == 0;
+}
+
+/* ---- connections that nobody has accepted yet ---- */
+
+#define DRAIN_LIMIT_US  300000
+#define DRAIN_PERIOD_NS 2000000L
+
+/* Connections that wait in all listening sockets together: the receive queue of one that listens
+ * (get_tcp4_sock() in the kernel's net/ipv4/tcp_ipv4.c). */
+static unsigned waiting_count(const char *table)
+{
+	_cleanup_fclose_ FILE *f = fopen(table, "re");
+	unsigned count = 0, state, queue;
+	char line[512];
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, " %*u: %*[0-9A-Fa-f]:%*x %*[0-9A-Fa-f]:%*x %x %*x:%x", &state,
+			   &queue) == 2 &&
+		    state == TCP_LISTEN)
+			count += queue;
+	return count;
+}
+
+void hold_drain(void)
+{
+	const struct timespec pause = {.tv_nsec = DRAIN_PERIOD_NS};
+	int64_t deadline = clock_monotonic_us() + DRAIN_LIMIT_US;
+
+	while (waiting_count("/proc/net/tcp") + waiting_count("/proc/net/tcp6") > 0 &&
+	       clock_monotonic_us() < deadline)
+		(void)nanosleep(&pause, NULL);
 }

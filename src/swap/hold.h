@@ -32,3 +32,7 @@ int hold_lower(Error *err);
 
 /* False also if the kernel cannot say, having no nf_tables. */
 bool hold_is_raised(void);
+
+/* Waits for the connections that were made before to be accepted by their programs, as long as
+ * those take from their queues, at most a fraction of a second.  The hold keeps new ones out. */
+void hold_drain(void);

@@ -7,7 +7,8 @@
  * true.  Format: swap_status() in swap.h, and "frozen_us": when the first program was frozen,
  * "blackout_us": from then until they ran again "store": location of the captures, "stopped": units
  * that settle stopped "boot_id": of the boot that it began in, "worker_pid": who works on it there
- *   "direction": "forward" or "return" once landed, "reason": why it returned
+ *   "landed_boot_id": of the boot that segue-init led to, "direction": "forward" or "return" once
+ * landed, "reason": why it returned
  */
 #pragma once
 

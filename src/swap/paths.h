@@ -3,7 +3,8 @@
 #pragma once
 
 #define SEGUE_STATE_DIR "/var/lib/segue"
-#define SEGUE_SWAP_DIR  SEGUE_STATE_DIR "/swap" /* of the swap under way */
-#define SEGUE_LOG_DIR   SEGUE_STATE_DIR "/log"  /* a report a swap */
+#define SEGUE_SWAP_DIR  SEGUE_STATE_DIR "/swap"  /* of the swap under way */
+#define SEGUE_LOG_DIR   SEGUE_STATE_DIR "/log"   /* a report a swap */
+#define SEGUE_TRIAL_DIR SEGUE_STATE_DIR "/trial" /* of a check under way */
 #define SEGUE_RUN_DIR   "/run/segue"
 #define SEGUE_SOCKET    SEGUE_RUN_DIR "/segued.sock"

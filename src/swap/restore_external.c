@@ -3,11 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -95,11 +98,15 @@ static int stand_in_bind(int fd, const char *path)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	size_t size = strlen(path);
+	struct stat st;
 
 	if (size >= sizeof(address.sun_path))
 		return -ENAMETOOLONG;
 	memcpy(address.sun_path, path, size);
-	/* What is there was carried with the files in memory; nobody serves it before systemd. */
+	/* A socket that is there was carried with the files in memory, or lies on a disk; nobody
+	 * serves it before systemd. */
+	if (lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
+		return -ENOTSOCK;
 	if (unlink(path) < 0 && errno != ENOENT)
 		return -errno;
 	return bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
@@ -220,14 +227,30 @@ void externals_free(Externals *externals)
 
 /* ---- one kind, one function: each returns a descriptor or -errno ---- */
 
+static bool file_is_on_disk(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) == 0 && fs.f_type != TMPFS_MAGIC && fs.f_type != PROC_SUPER_MAGIC &&
+	       fs.f_type != SYSFS_MAGIC && fs.f_type != CGROUP2_SUPER_MAGIC;
+}
+
 static int file_open(Externals *externals, json_object *external, Error *err)
 {
 	const char *path = json_opt_string(external, "path", "");
 	int flags = (int)json_opt_int(external, "flags", O_RDONLY);
-	int fd = open(path, (flags & (O_ACCMODE | O_APPEND | O_NONBLOCK)) | O_NOCTTY | O_CLOEXEC);
+	_cleanup_close_ int fd =
+		open(path, (flags & (O_ACCMODE | O_APPEND | O_NONBLOCK)) | O_NOCTTY | O_CLOEXEC);
+	int64_t inode = json_opt_int(external, "inode", 0);
+	struct stat st;
 
 	(void)externals;
-	return fd < 0 ? error_errno(err, -errno, "Opening %s", path) : fd;
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return error_errno(err, -errno, "Opening %s", path);
+	/* Files in memory and devices are new ones. */
+	if (S_ISREG(st.st_mode) && file_is_on_disk(fd) && (int64_t)st.st_ino != inode)
+		return error_set(err, -ESTALE, "%s is another file than before", path);
+	return steal_fd(&fd);
 }
 
 static int journal_open(Externals *externals, json_object *external, Error *err)

@@ -90,14 +90,19 @@ static int target_write(const KeptUnits *kept, json_object *running, Error *err)
 	return r < 0 ? r : file_write_atomic(AT_FDCWD, TARGET_PATH, text, size, 0644, err);
 }
 
-int settle_run(const KeptUnits *kept, json_object **ret_running, Error *err)
+int settle_list(json_object **ret_running, Error *err)
 {
-	_cleanup_json_ json_object *running = NULL;
 	_cleanup_bus_ sd_bus *bus = NULL;
 	int r = bus_open(&bus, err);
 
-	if (r == 0)
-		r = running_list(bus, &running, err);
+	return r < 0 ? r : running_list(bus, ret_running, err);
+}
+
+int settle_run(const KeptUnits *kept, json_object *running, Error *err)
+{
+	_cleanup_bus_ sd_bus *bus = NULL;
+	int r = bus_open(&bus, err);
+
 	if (r == 0)
 		r = target_write(kept, running, err);
 	if (r == 0)
@@ -105,7 +110,6 @@ int settle_run(const KeptUnits *kept, json_object **ret_running, Error *err)
 	if (r < 0)
 		return r;
 	r = bus_unit_start(bus, TARGET, "isolate", err);
-	*ret_running = steal_ptr(&running);
 	return r < 0 ? error_prefix(err, "Stopping the units that are not kept") : 0;
 }
 
@@ -128,7 +132,7 @@ void settle_undo(json_object *running)
 	_cleanup_bus_ sd_bus *bus = NULL;
 
 	(void)unlink(TARGET_PATH);
-	if (!running || bus_open(&bus, NULL) < 0)
+	if (bus_open(&bus, NULL) < 0)
 		return;
 	(void)bus_daemon_reload(bus, NULL);
 	/* Not waited for: one that cannot start must not keep the report of the swap. */

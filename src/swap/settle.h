@@ -13,8 +13,10 @@
 #include "base/error.h"
 #include "swap/capture.h"
 
-/* Returns the names of the units that ran before, for settle_undo(). */
-int settle_run(const KeptUnits *kept, json_object **ret_running, Error *err);
+/* The names of the units that run, for the two below. */
+int settle_list(json_object **ret_running, Error *err);
 
-/* Starts again what ran before. */
+int settle_run(const KeptUnits *kept, json_object *running, Error *err);
+
+/* Starts again what ran before; without a list, what runs after a boot. */
 void settle_undo(json_object *running);

@@ -60,6 +60,9 @@ static int socket_append(UnixSockets *list, const struct nlmsghdr *header)
 			memcpy(&socket->peer, RTA_DATA(attribute), sizeof(socket->peer));
 		else if (attribute->rta_type == UNIX_DIAG_NAME)
 			name_copy(socket, attribute);
+		else if (attribute->rta_type == UNIX_DIAG_VFS)
+			socket->file_inode =
+				((const struct unix_diag_vfs *)RTA_DATA(attribute))->udiag_vfs_ino;
 	}
 	return 0;
 }
@@ -99,7 +102,7 @@ int unix_sockets_read(UnixSockets *ret, Error *err)
 			   .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
 		.request = {.sdiag_family = AF_UNIX,
 			    .udiag_states = ~0U,
-			    .udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_PEER},
+			    .udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_PEER | UDIAG_SHOW_VFS},
 	};
 	int r;
 

@@ -13,7 +13,8 @@ typedef struct UnixSocket {
 	uint32_t inode, peer; /* peer: inode, 0 if not connected */
 	uint8_t type;         /* SOCK_STREAM ... */
 	bool listening;
-	char name[109]; /* path, or "@name" if abstract; "" if not bound */
+	uint32_t file_inode; /* of the socket's file, 0 if it has none; of its lower 32 bits */
+	char name[109];      /* path, or "@name" if abstract; "" if not bound */
 } UnixSocket;
 
 typedef struct UnixSockets {

@@ -107,11 +107,15 @@ static int step_warm(Swap *swap, Error *err)
 
 static int step_settle(Swap *swap, Error *err)
 {
-	int r = settle_run(&swap->plan.kept, &swap->running, err);
+	int r = settle_list(&swap->running, err);
 
+	if (r < 0)
+		return r;
+	/* On the disk before the first is stopped, for whoever finds this swap abandoned. */
 	(void)json_object_object_add(journal_object(swap->journal), "stopped",
 				     json_object_get(swap->running));
-	return r;
+	r = journal_save(swap->journal, err);
+	return r < 0 ? r : settle_run(&swap->plan.kept, swap->running, err);
 }
 
 static int hooks_run(const KeptUnits *kept, Error *err)
@@ -135,8 +139,12 @@ static int step_freeze(Swap *swap, Error *err)
 	/* Settling took its time. */
 	warm_again(swap->warm, warm_tell, swap);
 	swap->frozen = clock_mark();
-	r = capture_freeze(&swap->plan.kept, err);
-	return r < 0 ? r : hold_raise(err);
+	r = hold_raise(err);
+	if (r < 0)
+		return r;
+	/* criu leaves out a connection that waits to be accepted. */
+	hold_drain();
+	return capture_freeze(&swap->plan.kept, err);
 }
 
 static int network_capture(int capture_fd, Error *err)
@@ -237,12 +245,28 @@ static const struct Step {
 
 /* ---- calling off ---- */
 
+/* What PreFreeze= has done is undone by PostThaw=, on whatever kernel. */
+static void hooks_undo(Swap *swap)
+{
+	for (size_t i = 0; i < swap->plan.kept.n; i++) {
+		const KeptUnit *unit = &swap->plan.kept.units[i];
+		const char *const argv[] = {"/bin/sh", "-c", unit->post_thaw, NULL};
+		Error why = {0};
+
+		if (argv[2] && process_run(argv, HOOK_LIMIT_MS, NULL, &why) < 0) {
+			(void)error_prefix(&why, "PostThaw= of %s", unit->name);
+			journal_warn(swap->journal, why.text);
+		}
+	}
+}
+
 /* Undoes every step up to `reached`, the latest first. */
 static void swap_undo(Swap *swap, SwapState reached)
 {
 	if (reached >= SWAP_FREEZE) {
 		capture_thaw(&swap->plan.kept);
 		(void)hold_lower(NULL);
+		hooks_undo(swap);
 	}
 	if (reached >= SWAP_SETTLE)
 		settle_undo(swap->running);

@@ -37,14 +37,18 @@ int swap_check(const SwapRequest *request, json_object **ret_result, Error *err)
  * touched); any other: called off, every program goes on under this kernel. */
 int swap_run(const SwapRequest *request, Error *err);
 
-/* True in the boot that follows a jump, until swap_finish() is through. */
+/* True in the boot that follows a jump, until swap_finish() is through; and when a swap's worker
+ * has died. */
 bool swap_unfinished(void);
 
-/* Adopt and confirm, after the jump. */
+/* That, or something else that a killed check or swap has left, which swap_finish() mends. */
+bool swap_left_behind(void);
+
+/* Adopt and confirm, after the jump; or mends what swap_left_behind() tells of. */
 int swap_finish(Error *err);
 
-/* Goes back to the kernel before, with the captures of the swap that is not confirmed yet. -ENOENT:
- * there is none. */
+/* A swap back to the kernel that the last swap left, with the programs as they are now. -ENOENT: it
+ * left none. */
 int swap_return(Error *err);
 
 /*
