@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/process.h"
+#include "swap/kernel.h"
 
 #define GRUB_CFG      "/boot/grub/grub.cfg"
 #define GRUB_DROPIN   "/etc/default/grub.d/segue.cfg"
@@ -49,12 +50,40 @@ char *bootdefault_grub_entry(const char *grub_cfg, const char *version)
 	return NULL;
 }
 
+static bool is_newest(const char *version)
+{
+	_cleanup_(kernel_free) Kernel newest = {0};
+
+	return kernel_find(NULL, NULL, &newest, NULL) == 0 && strcmp(newest.version, version) == 0;
+}
+
+/* GRUB's own default is the first entry, of the newest kernel: where that is the one, nothing is
+ * pinned, so that later kernels are booted as ever. */
+static int grub_unpin(const char *const update[], bool *ret_done, Error *err)
+{
+	_cleanup_free_ char *text = NULL;
+	int r = 0;
+
+	*ret_done = false;
+	if (unlink(GRUB_DROPIN) == 0)
+		r = process_run(update, BOOT_LIMIT_MS, NULL, err);
+	if (r == 0)
+		r = file_read(AT_FDCWD, GRUB_CFG, &text, NULL, err);
+	if (r == 0)
+		*ret_done = strstr(text, "set default=\"0\"") != NULL;
+	return r;
+}
+
 static int grub_set(const char *version, Error *err)
 {
 	const char *const update[] = {"update-grub", NULL};
 	_cleanup_free_ char *text = NULL, *entry = NULL, *setting = NULL;
-	int r = file_read(AT_FDCWD, GRUB_CFG, &text, NULL, err);
+	bool done = false;
+	int r = is_newest(version) ? grub_unpin(update, &done, err) : 0;
 
+	if (r < 0 || done)
+		return r;
+	r = file_read(AT_FDCWD, GRUB_CFG, &text, NULL, err);
 	if (r < 0)
 		return r;
 	entry = bootdefault_grub_entry(text, version);

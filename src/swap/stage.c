@@ -180,6 +180,17 @@ static int back_build(const Plan *plan, const char *id, const char *cmdline, jso
 	return 0;
 }
 
+/* A kernel that panics on the way starts the machine anew, which then is as after a power cut,
+ * instead of standing still for ever. */
+static int next_cmdline(const char *base, const char *append, char **ret, Error *err)
+{
+	bool chosen = strstr(base, "panic=") || strstr(append, "panic=");
+	_cleanup_free_ char *extra = text_format("%s%s", chosen ? "" : "panic=10 ", append);
+
+	return extra ? kexec_cmdline(base, extra, ret, err)
+		     : error_errno(err, -ENOMEM, "Making the command line");
+}
+
 int stage_build(const Plan *plan, const char *id, Error *err)
 {
 	_cleanup_(cleanup_modules) ModuleSet *set = NULL;
@@ -189,7 +200,7 @@ int stage_build(const Plan *plan, const char *id, Error *err)
 	int r = file_read_line(AT_FDCWD, "/proc/cmdline", &base, err);
 
 	if (r == 0)
-		r = kexec_cmdline(base, plan->config.kexec_append, &cmdline, err);
+		r = next_cmdline(base, plan->config.kexec_append, &cmdline, err);
 	if (r == 0)
 		r = back_build(plan, id, cmdline, &back, err);
 	if (r < 0)

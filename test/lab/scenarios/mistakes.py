@@ -129,22 +129,31 @@ class Mistakes:
         expect(node.output("systemctl", "show", "-P", "MainPID", "filler") == pid, "the kept unit is not what it was")
         count = int(node.read("/run/filler"))
         node.wait("the kept unit to go on", lambda: int(node.read("/run/filler")) > count)
-        node.wait("the other units to be started again",
-                  lambda: node.output("systemctl", "is-active", "nginx", "redis-server", check=False)
-                  == "active\nactive")
+        self._servers_run()
 
-    def second_swap(self):
-        """While a swap is under way, another is refused, and so is a check."""
+    def _swap_held(self):
+        """A swap that stands in a PreFreeze= hook, everything that is not kept stopped; ends when its hook is let go."""
         node = self.node
         node.service("slow", f"ExecStart={BIN}/service /run/slow")
         node.exec("printf '#!/bin/sh\\ntouch /run/waiting\\nread line </run/go\\nexit 1\\n' >/usr/local/bin/hold-on;"
-                  " chmod +x /usr/local/bin/hold-on; mkfifo /run/go")
+                  " chmod +x /usr/local/bin/hold-on; rm -f /run/waiting /run/go; mkfifo /run/go")
         node.write("/etc/systemd/system/slow.service.d/segue.conf", "[X-Segue]\nPreFreeze=/usr/local/bin/hold-on\n")
         node.exec("systemctl daemon-reload")
         node.keep("slow")
         process = node.start("segue", "swap")
+        node.wait("the hook to run", lambda: node.exec("test -e /run/waiting", check=False).returncode == 0, 120)
+        return process
+
+    def _servers_run(self):
+        self.node.wait("the other units to be started again",
+                       lambda: self.node.output("systemctl", "is-active", "nginx", "redis-server", check=False)
+                       == "active\nactive", 120)
+
+    def second_swap(self):
+        """While a swap is under way, another is refused, and so is a check."""
+        node = self.node
+        process = self._swap_held()
         try:
-            node.wait("the hook to run", lambda: node.exec("test -e /run/waiting", check=False).returncode == 0, 120)
             done = node.segue("swap", check=False)
             expect(done.returncode == STATUS_BUSY and len(done.stderr.splitlines()) == 1,
                    f"a second swap exited with {done.returncode}: {done.stderr}")
@@ -155,6 +164,21 @@ class Mistakes:
             output, error = process.communicate(timeout=180)
         expect(process.returncode == STATUS_CALLED_OFF, f"the first exited with {process.returncode}: {output}{error}")
         expect("PreFreeze" in error, f"the first said: {error}")
+        self._servers_run()
+
+    def worker_killed(self):
+        """What a killed swap had begun is undone by segued."""
+        node = self.node
+        process = self._swap_held()
+        pid = node.output("systemctl", "show", "-P", "MainPID", "slow")
+        try:
+            node.exec("pkill", "-KILL", "-x", "segued-work")
+        finally:
+            output, error = process.communicate(timeout=180)
+            node.exec("pkill -x hold-on; segue unkeep slow", check=False, limit=90)
+        expect(process.returncode == STATUS_CALLED_OFF, f"it exited with {process.returncode}: {output}{error}")
+        expect(node.output("systemctl", "show", "-P", "MainPID", "slow") == pid, "the kept unit is not what it was")
+        self._servers_run()
 
     def not_root(self):
         self.fails(STATUS_NOT_PERMITTED, "swap", before="runuser -u nobody --")
