@@ -4,10 +4,12 @@
  * to make them again.
  *
  * A capture is a directory of the store:
- *   capture.json          everything but memory; see doc/capture.md
- *   unit-N/tree-PID/      CRIU's images of one process tree; its private mounts' files under
- * mount-N/ tmpfs-N/              files carried from memory filesystems network/              see
- * network.h
+ *   capture.json          everything but memory; see capture.c
+ *   unit-N/tree-PID/      CRIU's images of one process tree, and what waits in its sockets
+ *     pre-N/              its memory as copied in round N, see warm.h
+ *     mount-N/            files of its private mounts in memory
+ *   tmpfs-N/              files carried from the host's memory filesystems
+ *   network/              see network.h
  */
 #pragma once
 

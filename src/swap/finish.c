@@ -215,11 +215,14 @@ static int abandoned_undo(Journal *journal, Error *err)
  * nothing. */
 static int cold_boot_report(Journal *journal, Error *err)
 {
+	json_object *units = json_opt_array(journal_object(journal), "units");
 	const Error why = {
 		.code = -EIO,
 		.text = "the machine came up without its programs after the jump; units were "
 			"started afresh, and the captures are still in the store"};
 
+	for (size_t i = 0; i < json_length(units); i++)
+		json_put_string(json_object_array_get_idx(units, i), "outcome", "cold");
 	return journal_end(journal, SWAP_FAILED, &why, err);
 }
 
