@@ -291,6 +291,91 @@ static void test_other_mounts_are_listed(void **state)
 	mounts_free(&table);
 }
 
+static const char layout[] = "20 1 0:2 / / rw - rootfs rootfs rw\n"
+			     "27 20 0:25 /@rootfs / rw - btrfs /dev/vda1 rw\n"
+			     "30 27 0:25 /@var /var rw - btrfs /dev/vda1 rw\n"
+			     "31 30 8:0 / /var/data rw - ext4 /dev/sda rw\n"
+			     "32 27 8:0 / /srv rw - ext4 /dev/sda rw\n"
+			     "33 32 259:0 / /srv/more rw - ext4 /dev/nvme0n1 rw\n"
+			     "34 27 8:0 /a /mnt rw - ext4 /dev/sda rw\n"
+			     "35 27 0:30 / /tmp rw - tmpfs tmpfs rw\n"
+			     "36 35 8:0 / /tmp/disk rw - ext4 /dev/sda rw\n"
+			     "37 27 0:31 / /net rw - nfs4 server:/net rw\n"
+			     "38 27 0:32 / /boot/efi rw - autofs systemd-1 rw\n"
+			     "39 38 254:1 / /boot/efi rw - vfat /dev/vda1 rw\n"
+			     "40 27 0:25 / /top rw - btrfs /dev/vda1 rw\n"
+			     "41 42 8:0 / /x rw - ext4 /dev/sda rw\n"
+			     "42 41 8:0 / /y rw - ext4 /dev/sda rw\n"
+			     "43 99 8:0 / /z rw - ext4 /dev/sda rw\n";
+
+static void test_what_is_mounted_early(void **state)
+{
+	static const struct {
+		unsigned id;
+		bool early;
+	} cases[] = {
+		{27, true},  {30, false}, {31, false}, {32, true},  {33, true},
+		{34, false}, {35, false}, {36, false}, {37, false}, {38, false},
+		{39, true},  {40, true},  {41, false}, {42, false}, {43, false},
+	};
+	MountTable table;
+	RootDevice *devices;
+	size_t n;
+
+	assert_int_equal(mounts_parse(layout, &table, NULL), 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		if (rootdev_is_early(&table, mounts_by_id(&table, cases[i].id)) != cases[i].early)
+			fail_msg("mount %u: expected early to be %d", cases[i].id, cases[i].early);
+	assert_int_equal(rootdev_list(root, &table, &devices, &n, NULL), 0);
+	assert_string_equal(devices[0].point, "/var");
+	assert_false(devices[0].early);
+	assert_string_equal(devices[2].point, "/srv");
+	assert_true(devices[2].early);
+	rootdev_list_free(devices, n);
+	mounts_free(&table);
+}
+
+/* The machine that the test runs on has a root filesystem and /proc. */
+static void test_the_way_to_a_path(void **state)
+{
+	static const struct {
+		const char *path, *late;
+	} cases[] = {
+		{"/", NULL},
+		{"/segue-none", NULL},
+		{"//segue-none/x/", NULL},
+		{"/proc", "/proc"},
+		{"/proc/none/x", "/proc"},
+		{"/proc/self/root/segue-none", "/proc"}, /* a link to / */
+	};
+	MountTable table;
+
+	assert_int_equal(mounts_read(0, &table, NULL), 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const Mount *late = NULL;
+		bool early = rootdev_path_is_early(&table, cases[i].path, &late);
+
+		if (early != !cases[i].late || (late && strcmp(late->point, cases[i].late) != 0))
+			fail_msg("%s: expected %s in the way, found %s", cases[i].path,
+				 cases[i].late ? cases[i].late : "nothing",
+				 early ? "nothing" : (late ? late->point : "what is not known"));
+	}
+	mounts_free(&table);
+}
+
+static void test_a_link_is_followed(void **state)
+{
+	_cleanup_free_ char *path = below("/link/none"), *link = below("/link");
+	const Mount *late = NULL;
+	MountTable table;
+
+	assert_int_equal(mounts_read(0, &table, NULL), 0);
+	assert_int_equal(symlink("/proc/self", link), 0);
+	assert_false(rootdev_path_is_early(&table, path, &late));
+	assert_non_null(late);
+	mounts_free(&table);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -301,6 +386,9 @@ int main(void)
 		cmocka_unit_test(test_other_stacks_are_refused_by_name),
 		cmocka_unit_test(test_no_root_at_all),
 		cmocka_unit_test(test_other_mounts_are_listed),
+		cmocka_unit_test(test_what_is_mounted_early),
+		cmocka_unit_test(test_the_way_to_a_path),
+		cmocka_unit_test(test_a_link_is_followed),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -24,7 +24,10 @@
 #define DISCARDED_MORE 16 /* files of pages besides one a process: shared memory */
 #define SYSTEMD_OLDEST 257
 #define STORE_RESERVE  (32LL << 20) /* for what is captured beside memory */
-#define CRIU_REMEDY    "install criu 4.2 or later (segue(8), REQUIREMENTS) or say --allow-one-way"
+#define STORE_REMEDY                                                                               \
+	"set StorePath= in segue.conf to a directory of the root filesystem, or of another that "  \
+	"is mounted whole from a local disk"
+#define CRIU_REMEDY "install criu 4.2 or later (segue(8), REQUIREMENTS) or say --allow-one-way"
 
 void plan_free(Plan *plan)
 {
@@ -148,6 +151,28 @@ static int devices_check(Plan *plan, Error *err)
 
 /* ---- store ---- */
 
+/* Refuses if a path that segue-init needs before it has made all the mounts again is not there by
+ * then. */
+static void place_check(Plan *plan, const char *subject, const char *path, const char *remedy)
+{
+	const Mount *mount = NULL;
+	bool early = rootdev_path_is_early(&plan->mounts, path, &mount);
+	bool part = mount && strcmp(mount->root, "/") != 0;
+
+	if (early)
+		return;
+	if (!mount)
+		findings_add(plan->findings, SEVERITY_REFUSAL, subject, "filesystem", remedy,
+			     "the filesystem that %s is on is not known", path);
+	else
+		findings_add(plan->findings, SEVERITY_REFUSAL, subject, "filesystem", remedy,
+			     "%s is on %s (%s%s%s), which %s", path, mount->point, mount->fstype,
+			     part ? ", a part of it: " : "", part ? mount->root : "",
+			     mount_is_memory(mount)
+				     ? "is lost in the jump"
+				     : "is not mounted yet when segue-init needs it");
+}
+
 static int store_check(Plan *plan, Error *err)
 {
 	Error why = {0};
@@ -166,6 +191,9 @@ static int store_check(Plan *plan, Error *err)
 			     "%s", why.text);
 		return 0;
 	}
+	if (plan->store == &store_disk)
+		place_check(plan, "store", json_opt_string(plan->location, "path", "/"),
+			    STORE_REMEDY);
 	if (plan->store_free < plan->store_need)
 		findings_add(plan->findings, SEVERITY_REFUSAL, "store", plan->store->name,
 			     "free space there, or set StorePath= in segue.conf",

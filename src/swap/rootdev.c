@@ -402,6 +402,52 @@ int rootdev_find(const char *root, const MountTable *mounts, RootDevice *ret, Er
 	return 0;
 }
 
+static bool is_on_device(const Mount *mount)
+{
+	return mount->major != 0 || strcmp(mount->fstype, "btrfs") == 0;
+}
+
+bool rootdev_is_early(const MountTable *mounts, const Mount *mount)
+{
+	const char *covered = "";
+
+	/* From the mount down to the root; the number of turns is for a table that has a circle. */
+	for (size_t i = 0; mount && i <= mounts->n; i++) {
+		if (strcmp(mount->point, "/") == 0)
+			return true;
+		/* What another covers, as the automount that it came by, is not needed for it. */
+		if (strcmp(mount->point, covered) != 0 &&
+		    (!is_on_device(mount) || strcmp(mount->root, "/") != 0))
+			return false;
+		covered = mount->point;
+		mount = mounts_by_id(mounts, mount->parent);
+	}
+	return false;
+}
+
+bool rootdev_path_is_early(const MountTable *mounts, const char *path, const Mount **ret_late)
+{
+	size_t n = 0;
+
+	do {
+		_cleanup_free_ char *part = NULL, *real = NULL;
+		const Mount *mount;
+
+		n += strspn(path + n, "/");
+		n += strcspn(path + n, "/");
+		part = strndup(path, n);
+		real = part ? realpath(part, NULL) : NULL;
+		if (!real && part && errno == ENOENT)
+			return true;
+		mount = real ? mounts_of_path(mounts, real) : NULL;
+		if (!mount || !rootdev_is_early(mounts, mount)) {
+			*ret_late = mount;
+			return false;
+		}
+	} while (path[n]);
+	return true;
+}
+
 int rootdev_list(const char *root, const MountTable *mounts, RootDevice **ret, size_t *ret_n,
 		 Error *err)
 {
@@ -414,15 +460,14 @@ int rootdev_list(const char *root, const MountTable *mounts, RootDevice **ret, s
 		const Mount *mount = &mounts->mounts[i];
 		int r;
 
-		if (strcmp(mount->point, "/") == 0 ||
-		    (mount->major == 0 && strcmp(mount->fstype, "btrfs") != 0))
+		if (strcmp(mount->point, "/") == 0 || !is_on_device(mount))
 			continue;
 		r = describe(root ? root : "", mount, &devices[n], err);
 		if (r < 0) {
 			rootdev_list_free(devices, n);
 			return r;
 		}
-		n++;
+		devices[n++].early = rootdev_is_early(mounts, mount);
 	}
 	*ret = devices;
 	*ret_n = n;

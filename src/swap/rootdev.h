@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/error.h"
@@ -24,6 +25,7 @@ typedef struct RootDevice {
 	char *options; /* to mount it with, as by mount(8): "rw,relatime,subvol=/@rootfs" */
 	char *sysfs;   /* of the block device, for modules_add_device() */
 	unsigned major, minor;
+	bool early;    /* see rootdev_is_early(); only of those that rootdev_list() gives */
 	char *refusal; /* why segue-init cannot mount it; then uuid and sysfs may be NULL.  NULL: it
 			  can */
 } RootDevice;
@@ -39,6 +41,16 @@ int rootdev_find(const char *root, const MountTable *mounts, RootDevice *ret, Er
 int rootdev_list(const char *root, const MountTable *mounts, RootDevice **ret, size_t *ret_n,
 		 Error *err);
 void rootdev_list_free(RootDevice *devices, size_t n);
+
+/* True if segue-init mounts it before it reads the journal and the captures: the root filesystem,
+ * and of those on a block device such as are mounted whole on something that is mounted early too.
+ * The others (subvolumes, bind mounts, memory, the network's) come only with the captures. */
+bool rootdev_is_early(const MountTable *mounts, const Mount *mount);
+
+/* True if a path of the caller's namespace can be reached with these mounts alone, symbolic links
+ * on the way and all; what is not there counts as what it would be made on.  False: the first mount
+ * that is in the way, NULL if it is not in the table. */
+bool rootdev_path_is_early(const MountTable *mounts, const char *path, const Mount **ret_late);
 
 /* Options of mount(8) out of those that the kernel shows of the mount and of the filesystem, less
  * those that it shows but other versions of it do not take.  The caller frees it; NULL: no memory.

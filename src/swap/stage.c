@@ -140,7 +140,7 @@ static json_object *handover_make(const Plan *plan, const char *id, const char *
 	(void)json_object_object_add(o, "modules", modules_list(set));
 	(void)json_object_object_add(o, "root", device_describe(&plan->root));
 	for (size_t i = 0; i < plan->n_devices; i++)
-		if (strcmp(plan->devices[i].subtree, "/") == 0)
+		if (plan->devices[i].early)
 			(void)json_object_array_add(mounts, device_describe(&plan->devices[i]));
 	(void)json_object_object_add(o, "mounts", mounts);
 	(void)json_object_object_add(o, "store", json_object_get(plan->location));
