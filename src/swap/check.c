@@ -27,6 +27,8 @@
 #define STORE_REMEDY                                                                               \
 	"set StorePath= in segue.conf to a directory of the root filesystem, or of another that "  \
 	"is mounted whole from a local disk"
+#define STATE_REMEDY                                                                               \
+	"move it to the root filesystem, or to another that is mounted whole from a local disk"
 #define CRIU_REMEDY "install criu 4.2 or later (segue(8), REQUIREMENTS) or say --allow-one-way"
 
 void plan_free(Plan *plan)
@@ -203,6 +205,14 @@ static int store_check(Plan *plan, Error *err)
 	return 0;
 }
 
+/* The journal, the initramfs of the way back and that way's kernel are read before the other mounts
+ * are there. */
+static void state_check(Plan *plan)
+{
+	place_check(plan, SEGUE_STATE_DIR, SEGUE_SWAP_DIR, STATE_REMEDY);
+	place_check(plan, plan->from.version, plan->from.image, STATE_REMEDY);
+}
+
 /* ---- units ---- */
 
 /* A trial is not to stand still for the time that its memory takes to write: criu's files of pages
@@ -310,6 +320,8 @@ int plan_make(const SwapRequest *request, Plan *ret, Error *err)
 		r = units_check(request, &plan, err);
 	if (r == 0)
 		r = store_check(&plan, err);
+	if (r == 0)
+		state_check(&plan);
 	if (r == 0)
 		r = network_check(network_finding, &plan, err);
 	/* What /proc shows already to stand in the way needs no trial, and would only fail it less
