@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -24,6 +25,7 @@
 #define DISCARDED_MORE 16 /* files of pages besides one a process: shared memory */
 #define SYSTEMD_OLDEST 257
 #define STORE_RESERVE  (32LL << 20) /* for what is captured beside memory */
+#define STATE_NEED     (16LL << 20) /* journal, trial, initramfs */
 #define STORE_REMEDY                                                                               \
 	"set StorePath= in segue.conf to a directory of the root filesystem, or of another that "  \
 	"is mounted whole from a local disk"
@@ -205,12 +207,24 @@ static int store_check(Plan *plan, Error *err)
 	return 0;
 }
 
-/* The journal, the initramfs of the way back and that way's kernel are read before the other mounts
- * are there. */
-static void state_check(Plan *plan)
+static int state_check(Plan *plan, Error *err)
 {
+	struct statvfs vfs;
+	int64_t free_bytes;
+
+	if (statvfs(SEGUE_STATE_DIR, &vfs) < 0)
+		return error_errno(err, -errno, "Looking at the filesystem of " SEGUE_STATE_DIR);
+	free_bytes = (int64_t)vfs.f_bavail * (int64_t)vfs.f_frsize;
+	if (free_bytes < STATE_NEED)
+		findings_add(plan->findings, SEVERITY_REFUSAL, SEGUE_STATE_DIR, "space",
+			     "free space there",
+			     "the swap's own files need about %lld MiB and %lld MiB are free",
+			     STATE_NEED >> 20, (long long)(free_bytes >> 20));
+	/* Journal, initramfs and kernel of the way back are read before the other mounts are there.
+	 */
 	place_check(plan, SEGUE_STATE_DIR, SEGUE_SWAP_DIR, STATE_REMEDY);
 	place_check(plan, plan->from.version, plan->from.image, STATE_REMEDY);
+	return 0;
 }
 
 /* ---- units ---- */
@@ -255,17 +269,11 @@ static int trial_capture(KeptUnit *unit, int dirfd, Error *err)
 	return r;
 }
 
-/* Captures each unit for real, lets it run on, and throws the result away. */
-static int trials_run(Plan *plan, Error *err)
+static int trials_capture(Plan *plan, Error *err)
 {
-	_cleanup_close_ int fd = -1;
-	int r = directory_remove(AT_FDCWD, TRIAL_DIR, err);
+	_cleanup_close_ int fd = open(TRIAL_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r;
 
-	if (r == 0)
-		r = directory_make(AT_FDCWD, TRIAL_DIR, 0700, err);
-	if (r < 0)
-		return r;
-	fd = open(TRIAL_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return error_errno(err, -errno, "Opening " TRIAL_DIR);
 	r = capture_describe(&plan->kept, &plan->mounts, fd, plan->findings, err);
@@ -277,8 +285,22 @@ static int trials_run(Plan *plan, Error *err)
 				     "trial capture", "stop the unit, or: segue unkeep it", "%s",
 				     why.text);
 	}
+	return r;
+}
+
+/* Captures each unit for real, lets it run on, and throws the result away. */
+static int trials_run(Plan *plan, Error *err)
+{
+	int r = directory_remove(AT_FDCWD, TRIAL_DIR, err);
+
 	if (r == 0)
-		r = directory_remove(AT_FDCWD, TRIAL_DIR, err);
+		r = directory_make(AT_FDCWD, TRIAL_DIR, 0700, err);
+	if (r == 0)
+		r = trials_capture(plan, err);
+	if (r == 0)
+		return directory_remove(AT_FDCWD, TRIAL_DIR, err);
+	/* What failed first is what is told. */
+	(void)directory_remove(AT_FDCWD, TRIAL_DIR, NULL);
 	return r;
 }
 
@@ -321,7 +343,7 @@ int plan_make(const SwapRequest *request, Plan *ret, Error *err)
 	if (r == 0)
 		r = store_check(&plan, err);
 	if (r == 0)
-		state_check(&plan);
+		r = state_check(&plan, err);
 	if (r == 0)
 		r = network_check(network_finding, &plan, err);
 	/* What /proc shows already to stand in the way needs no trial, and would only fail it less
