@@ -30,7 +30,10 @@ typedef struct Store {
 	 * sealed. */
 	int (*find)(json_object *location, int *ret_dirfd, Error *err);
 
-	/* Destroys the captures: nothing of them can be read any more. */
+	/* Destroys the captures.  ram: the memory is overwritten, and nothing of them can be read
+	 * any more.  disk: the files are unlinked; their blocks are free but not overwritten, which
+	 * would promise nothing on flash or a filesystem that copies on write: who reads the bare
+	 * disk may still find them. */
 	int (*wipe)(json_object *location, Error *err);
 } Store;
 
