@@ -229,6 +229,43 @@ static int state_check(Plan *plan, Error *err)
 
 /* ---- units ---- */
 
+/* The next device that a unit holds, of the findings from `*i` on; NULL if there is none. */
+static json_object *device_finding(const Plan *plan, const KeptUnit *unit, size_t *i)
+{
+	while (*i < json_length(plan->findings)) {
+		json_object *f = json_object_array_get_idx(plan->findings, (*i)++);
+
+		if (strcmp(json_opt_string(f, "subject", ""), unit->name) == 0 &&
+		    strcmp(json_opt_string(f, "resource", ""), "device") == 0)
+			return f;
+	}
+	return NULL;
+}
+
+/* CRIU would fail on a device that only the hook closes. */
+static bool unit_awaits_hook(const Plan *plan, const KeptUnit *unit)
+{
+	size_t i = 0;
+
+	return unit->pre_freeze && device_finding(plan, unit, &i);
+}
+
+void plan_trust_hooks(Plan *plan)
+{
+	for (size_t i = 0; i < plan->kept.n; i++) {
+		const KeptUnit *unit = &plan->kept.units[i];
+		json_object *finding;
+		size_t at = 0;
+
+		while (unit->pre_freeze && (finding = device_finding(plan, unit, &at))) {
+			json_put_string(finding, "severity", "warning");
+			json_put_string(finding, "remedy",
+					"its PreFreeze= hook has to close it, or the swap is "
+					"called off; there is no trial of this unit");
+		}
+	}
+}
+
 /* A trial is not to stand still for the time that its memory takes to write: criu's files of pages
  * (open_pages_image_at() in criu/image.c counts them) lead nowhere. */
 static int pages_discard(const KeptUnit *unit, int dirfd, Error *err)
@@ -277,10 +314,12 @@ static int trials_capture(Plan *plan, Error *err)
 	if (fd < 0)
 		return error_errno(err, -errno, "Opening " TRIAL_DIR);
 	r = capture_describe(&plan->kept, &plan->mounts, fd, plan->findings, err);
+	plan_trust_hooks(plan);
 	for (size_t i = 0; r == 0 && i < plan->kept.n; i++) {
 		Error why = {0};
 
-		if (trial_capture(&plan->kept.units[i], fd, &why) < 0)
+		if (!unit_awaits_hook(plan, &plan->kept.units[i]) &&
+		    trial_capture(&plan->kept.units[i], fd, &why) < 0)
 			findings_add(plan->findings, SEVERITY_REFUSAL, plan->kept.units[i].name,
 				     "trial capture", "stop the unit, or: segue unkeep it", "%s",
 				     why.text);
@@ -314,7 +353,9 @@ static int units_check(const SwapRequest *request, Plan *plan, Error *err)
 		findings_add(plan->findings, SEVERITY_WARNING, "units", "kept units",
 			     "mark those to be carried: segue keep UNIT",
 			     "no unit is kept: the swap would be an ordinary fast reboot");
-	return capture_describe(&plan->kept, &plan->mounts, -1, plan->findings, err);
+	r = capture_describe(&plan->kept, &plan->mounts, -1, plan->findings, err);
+	plan_trust_hooks(plan);
+	return r;
 }
 
 /* ---- network ---- */

@@ -28,5 +28,9 @@ void plan_free(Plan *plan);
 /* check: fills in the plan and its findings. */
 int plan_make(const SwapRequest *request, Plan *ret, Error *err);
 
+/* Turns refusals of devices into warnings where the unit has a PreFreeze= hook, which runs only in
+ * the swap and may close them; what is still open when the unit is captured calls the swap off. */
+void plan_trust_hooks(Plan *plan);
+
 /* The result of swap_check(). */
 json_object *plan_describe(const Plan *plan);
