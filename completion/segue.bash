@@ -54,7 +54,7 @@ _segue() {
 	swap) words="--kernel --dry-run --allow-one-way --no-trial --after-dpkg --detach --quiet --json --help" ;;
 	status) words="--json --help" ;;
 	log) words="--json --help" ;;
-	return) words="--quiet --help" ;;
+	return) words="--quiet --json --help" ;;
 	help) words="--help keep unkeep list run check swap status log return help" ;;
 	*) return ;;
 	esac

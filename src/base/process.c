@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -22,6 +23,8 @@ static void child_exec(const char *const argv[], int output)
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)signal(SIGPIPE, SIG_DFL);
+	/* A group of its own: what it starts is ended with it. */
+	(void)setpgid(0, 0);
 	if (null < 0 || dup2(null, 0) < 0 || dup2(output, 1) < 0 || dup2(output, 2) < 0)
 		_exit(126);
 	/* execvp() takes char *const[]; it does not write to the strings. */
@@ -30,15 +33,25 @@ static void child_exec(const char *const argv[], int output)
 	_exit(127);
 }
 
-/* Collects until end of file or the deadline.  1 at end of file, 0 at the deadline. */
-static int output_collect(int fd, FILE *into, int64_t deadline_us)
+/* What is there to be read, without waiting for more. */
+static void output_drain(int fd, FILE *into)
 {
+	struct pollfd p = {.fd = fd, .events = POLLIN};
 	char buffer[4096];
+	ssize_t n;
 
+	while (poll(&p, 1, 0) > 0 && (n = read(fd, buffer, sizeof(buffer))) > 0)
+		(void)fwrite(buffer, 1, (size_t)n, into);
+}
+
+/* Collects until the process ends or the deadline.  1 if it has ended, 0 at the deadline.  The pipe
+ * may be held open for longer, by what it has left in the background. */
+static int output_collect(int fd, int process, FILE *into, int64_t deadline_us)
+{
 	for (;;) {
-		struct pollfd p = {.fd = fd, .events = POLLIN};
+		struct pollfd p[2] = {{.fd = process, .events = POLLIN},
+				      {.fd = fd, .events = POLLIN}};
 		int wait_ms = -1;
-		ssize_t n;
 
 		if (deadline_us > 0) {
 			int64_t left = deadline_us - clock_monotonic_us();
@@ -47,14 +60,14 @@ static int output_collect(int fd, FILE *into, int64_t deadline_us)
 				return 0;
 			wait_ms = (int)(left / 1000) + 1;
 		}
-		if (poll(&p, 1, wait_ms) <= 0)
+		if (poll(p, 2, wait_ms) <= 0)
 			continue;
-		n = read(fd, buffer, sizeof(buffer));
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
+		output_drain(fd, into);
+		if (p[0].revents)
 			return 1;
-		(void)fwrite(buffer, 1, (size_t)n, into);
+		/* Closed at the other end: from now on only the process is waited for. */
+		if (p[1].revents & POLLHUP && !(p[1].revents & POLLIN))
+			fd = -1;
 	}
 }
 
@@ -88,7 +101,7 @@ int process_run(const char *const argv[], int limit_ms, char **ret_output, Error
 	int64_t deadline = limit_ms > 0 ? clock_monotonic_us() + (int64_t)limit_ms * 1000 : 0;
 	_cleanup_free_ char *text = NULL; /* outlives the stream that writes it */
 	_cleanup_fclose_ FILE *memory = NULL;
-	_cleanup_close_ int reader = -1;
+	_cleanup_close_ int reader = -1, process = -1;
 	size_t size = 0;
 	int pipe_fds[2], status = 0, ended, r;
 	pid_t pid;
@@ -110,8 +123,9 @@ int process_run(const char *const argv[], int limit_ms, char **ret_output, Error
 		child_exec(argv, pipe_fds[1]);
 	(void)close(pipe_fds[1]);
 
-	ended = output_collect(reader, memory, deadline);
-	if (!ended)
+	process = (int)syscall(SYS_pidfd_open, pid, 0);
+	ended = output_collect(reader, process, memory, deadline);
+	if (!ended && kill(-pid, SIGKILL) < 0)
 		(void)kill(pid, SIGKILL);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;

@@ -5,7 +5,8 @@
 #include "base/error.h"
 
 /* Runs argv[0] (an absolute path, or looked up in PATH) with standard input from
- * /dev/null, waits at most `limit_ms` (0: for ever), then kills it.  If `ret_output` is given,
+ * /dev/null, waits at most `limit_ms` (0: for ever), then kills it with all that it
+ * started.  What it leaves in the background is not waited for.  If `ret_output` is given,
  * standard output and error are collected there (the caller frees, also on failure: what was
  * printed until then). Returns 0 if it exited with 0; -EPROTO if it ended otherwise, with its last
  * line of output in the error; -ETIMEDOUT. */

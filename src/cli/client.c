@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/file.h"
@@ -56,6 +57,11 @@ static int answer_error(json_object *body, long status, Error *err)
 
 static int transfer_error(CURLcode result, Error *err)
 {
+	if (result == CURLE_COULDNT_CONNECT && access(SOCKET_PATH, F_OK) == 0 &&
+	    access(SOCKET_PATH, R_OK | W_OK) < 0)
+		return error_set(err, -EACCES,
+				 "Connecting to segued on " SOCKET_PATH
+				 ": only root may, and members of Group= in segue.conf; use sudo");
 	if (result == CURLE_COULDNT_CONNECT)
 		return error_set(err, -ECONNREFUSED,
 				 "Connecting to segued on " SOCKET_PATH

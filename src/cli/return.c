@@ -5,12 +5,14 @@
 #include "base/json.h"
 #include "cli/client.h"
 #include "cli/follow.h"
+#include "cli/print.h"
 #include "cli/report.h"
 #include "cli/verb.h"
 
 static int run(const VerbArguments *arguments)
 {
 	_cleanup_json_ json_object *before = NULL, *after = NULL;
+	bool quiet = verb_option(arguments, "quiet") || verb_option(arguments, "json");
 	const char *id;
 	Error err = {0};
 	int r;
@@ -22,18 +24,25 @@ static int run(const VerbArguments *arguments)
 	/* The answer is cut off by the jump. */
 	if (r < 0 && r != -ECONNRESET)
 		return verb_fail(&err);
-	if (follow_swap(id, NULL, verb_option(arguments, "quiet") != NULL, &after, &err) < 0)
+	/* It is a swap of its own, with an id of its own. */
+	if (follow_swap(NULL, id, quiet, &after, &err) < 0)
 		return verb_fail(&err);
-	if (!verb_option(arguments, "quiet"))
+	if (verb_option(arguments, "json"))
+		print_json(after);
+	else if (!quiet)
 		report_swap(after);
-	return report_exit_status(after) == STATUS_RETURNED ? STATUS_DONE
-							    : report_exit_status(after);
+	return report_exit_status(after);
 }
 
 const Verb verb_return = {
 	.name = "return",
 	.arguments = "",
-	.summary = "Go back to the kernel before, as long as the swap is not confirmed",
-	.options = (const VerbOption[]){{"quiet", NULL, "print errors only"}, {0}},
+	.summary = "Go back to the kernel before, with the programs as they are now",
+	.options =
+		(const VerbOption[]){
+			{"quiet", NULL, "print errors only"},
+			{"json", NULL, "print JSON: how it ended"},
+			{0},
+		},
 	.run = run,
 };

@@ -256,7 +256,7 @@ void http_close(Http *http)
 	free(http);
 }
 
-int http_listen(const char *path, int *ret_fd, Error *err)
+int http_listen(const char *path, gid_t group, int *ret_fd, Error *err)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -267,7 +267,9 @@ int http_listen(const char *path, int *ret_fd, Error *err)
 		return error_errno(err, -ENAMETOOLONG, "Listening on %s", path);
 	memcpy(address.sun_path, path, strlen(path) + 1);
 	(void)unlink(path);
-	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || chmod(path, 0666) < 0 ||
+	/* Who may ask nothing may not take up a connection either. */
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || chmod(path, 0600) < 0 ||
+	    chown(path, 0, group) < 0 || chmod(path, group ? 0660 : 0600) < 0 ||
 	    listen(fd, HTTP_BACKLOG) < 0)
 		return error_errno(err, -errno, "Listening on %s", path);
 	*ret_fd = steal_fd(&fd);

@@ -21,7 +21,6 @@
 #include "swap/paths.h"
 #include "swap/plan.h"
 
-#define TRIAL_DIR      SEGUE_STATE_DIR "/trial"
 #define DISCARDED_MORE 16 /* files of pages besides one a process: shared memory */
 #define SYSTEMD_OLDEST 257
 #define STORE_RESERVE  (32LL << 20) /* for what is captured beside memory */
@@ -308,11 +307,11 @@ static int trial_capture(KeptUnit *unit, int dirfd, Error *err)
 
 static int trials_capture(Plan *plan, Error *err)
 {
-	_cleanup_close_ int fd = open(TRIAL_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int fd = open(SEGUE_TRIAL_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int r;
 
 	if (fd < 0)
-		return error_errno(err, -errno, "Opening " TRIAL_DIR);
+		return error_errno(err, -errno, "Opening " SEGUE_TRIAL_DIR);
 	r = capture_describe(&plan->kept, &plan->mounts, fd, plan->findings, err);
 	plan_trust_hooks(plan);
 	for (size_t i = 0; r == 0 && i < plan->kept.n; i++) {
@@ -330,16 +329,16 @@ static int trials_capture(Plan *plan, Error *err)
 /* Captures each unit for real, lets it run on, and throws the result away. */
 static int trials_run(Plan *plan, Error *err)
 {
-	int r = directory_remove(AT_FDCWD, TRIAL_DIR, err);
+	int r = directory_remove(AT_FDCWD, SEGUE_TRIAL_DIR, err);
 
 	if (r == 0)
-		r = directory_make(AT_FDCWD, TRIAL_DIR, 0700, err);
+		r = directory_make(AT_FDCWD, SEGUE_TRIAL_DIR, 0700, err);
 	if (r == 0)
 		r = trials_capture(plan, err);
 	if (r == 0)
-		return directory_remove(AT_FDCWD, TRIAL_DIR, err);
+		return directory_remove(AT_FDCWD, SEGUE_TRIAL_DIR, err);
 	/* What failed first is what is told. */
-	(void)directory_remove(AT_FDCWD, TRIAL_DIR, NULL);
+	(void)directory_remove(AT_FDCWD, SEGUE_TRIAL_DIR, NULL);
 	return r;
 }
 

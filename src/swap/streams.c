@@ -149,11 +149,10 @@ static void holder_run(const Streams *streams, int socket_fd)
 
 int streams_hold(Streams *streams, Error *err)
 {
-	static const char dropin[] =
-		"# Made by segue for the boot after a swap; see segue-init(8).\n"
-		"[Service]\n"
-		"NotifyAccess=all\n"
-		"ExecStartPre=+-" SEGUE_LIBEXECDIR "/segue-init streams\n";
+	static const char dropin[] = "# Made by segue for the boot after a swap; see segue(8).\n"
+				     "[Service]\n"
+				     "NotifyAccess=all\n"
+				     "ExecStartPre=+-" SEGUE_LIBEXECDIR "/segue-init streams\n";
 	_cleanup_close_ int fd = -1;
 	pid_t pid;
 	int r;

@@ -76,6 +76,10 @@ static int drop_in_text(const char *path, const char *directive, const char *val
 
 	if (r < 0 && r != -ENOENT)
 		return r;
+	if (before && !text_has_prefix(before, ADAPT_HEADER))
+		return error_set(err, -EEXIST,
+				 "%s is not segue's own; give it another name, or set %s=%s in it",
+				 path, directive, value);
 	out = open_memstream(&text, &size);
 	if (!out)
 		return error_errno(err, -ENOMEM, "Writing %s", path);

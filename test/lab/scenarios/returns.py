@@ -43,4 +43,13 @@ def returns(case):
     for one in kept:
         with case.point(f"forward/{one.name}"):
             one.check()
+    for one in kept:
+        one.prepare()
+    with case.point("segue return", needed=True):
+        status = node.swap(command=("segue", "return"))
+        expect(status["state"] == "done", f"the swap ended {status['state']}: {status.get('error')}")
+        expect(node.guest.kernel() == old, f"the kernel is {node.guest.kernel()}")
+    for one in kept:
+        with case.point(f"segue return/{one.name}"):
+            one.check()
             one.end()
