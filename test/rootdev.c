@@ -355,10 +355,12 @@ static void test_the_way_to_a_path(void **state)
 		const Mount *late = NULL;
 		bool early = rootdev_path_is_early(&table, cases[i].path, &late);
 
-		if (early != !cases[i].late || (late && strcmp(late->point, cases[i].late) != 0))
-			fail_msg("%s: expected %s in the way, found %s", cases[i].path,
-				 cases[i].late ? cases[i].late : "nothing",
-				 early ? "nothing" : (late ? late->point : "what is not known"));
+		const char *expected = cases[i].late ? cases[i].late : "nothing";
+		const char *found = early ? "nothing" : late ? late->point : "what is not known";
+
+		if (strcmp(found, expected) != 0)
+			fail_msg("%s: expected %s in the way, found %s", cases[i].path, expected,
+				 found);
 	}
 	mounts_free(&table);
 }

@@ -35,6 +35,6 @@ void http_close(Http *http);
 /* Takes a copy of the text.  -ENOMEM leaves the client without an answer. */
 void http_answer(HttpCall *call, unsigned status, const char *type, const char *text);
 
-/* A listening socket for root and, unless it is 0, `group`; who of them may do what is decided for each
- * call. */
+/* A listening socket for root and, unless it is 0, `group`; who of them may do what is decided for
+ * each call. */
 int http_listen(const char *path, gid_t group, int *ret_fd, Error *err);

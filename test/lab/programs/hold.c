@@ -3,8 +3,8 @@
  * A program with much memory that cannot be compressed, a tenth of which it rewrites all the time.
  *     hold MIB FILE
  * Each page is filled by a generator that is seeded with the page's number and how often it was
- * written, so that a page that is of another time, or another page's, is found.  FILE gets the number
- * of pages looked at, or what was wrong.
+ * written, so that a page that is of another time, or another page's, is found.  FILE gets the
+ * number of pages looked at, or what was wrong.
  */
 #include <errno.h>
 #include <fcntl.h>
