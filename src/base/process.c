@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -20,11 +21,10 @@ static void child_exec(const char *const argv[], int output)
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	sigset_t none;
 
+	(void)setpgid(0, 0);
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)signal(SIGPIPE, SIG_DFL);
-	/* A group of its own: what it starts is ended with it. */
-	(void)setpgid(0, 0);
 	if (null < 0 || dup2(null, 0) < 0 || dup2(output, 1) < 0 || dup2(output, 2) < 0)
 		_exit(126);
 	/* execvp() takes char *const[]; it does not write to the strings. */
@@ -33,25 +33,50 @@ static void child_exec(const char *const argv[], int output)
 	_exit(127);
 }
 
-/* What is there to be read, without waiting for more. */
-static void output_drain(int fd, FILE *into)
+/* At most `n` bytes of what is there: 0 if that is the end of the file, or -errno. */
+static ssize_t output_take(int fd, FILE *into, size_t n)
 {
-	struct pollfd p = {.fd = fd, .events = POLLIN};
 	char buffer[4096];
-	ssize_t n;
+	ssize_t taken = read(fd, buffer, n < sizeof(buffer) ? n : sizeof(buffer));
 
-	while (poll(&p, 1, 0) > 0 && (n = read(fd, buffer, sizeof(buffer))) > 0)
-		(void)fwrite(buffer, 1, (size_t)n, into);
+	if (taken < 0)
+		return -errno;
+	(void)fwrite(buffer, 1, (size_t)taken, into);
+	return taken;
 }
 
-/* Collects until the process ends or the deadline.  1 if it has ended, 0 at the deadline.  The pipe
- * may be held open for longer, by what it has left in the background. */
-static int output_collect(int fd, int process, FILE *into, int64_t deadline_us)
+/* What is in the pipe by now.  Something left in the background may write for ever, so the end is
+ * not when the pipe is empty. */
+static void output_drain(int fd, FILE *into)
 {
+	int left = 0;
+
+	if (ioctl(fd, FIONREAD, &left) < 0)
+		return;
+	while (left > 0) {
+		ssize_t n = output_take(fd, into, (size_t)left);
+
+		if (n == -EINTR)
+			continue;
+		if (n <= 0)
+			return;
+		left -= (int)n;
+	}
+}
+
+/*
+ * Collects until the process has ended or the deadline.  1 when it has ended, 0 at the deadline.
+ * The end of the file tells neither: what the process leaves in the background keeps the pipe open,
+ * and the process may close it and go on.
+ */
+static int output_collect(int fd, int process_fd, FILE *into, int64_t deadline_us)
+{
+	struct pollfd polled[] = {{.fd = process_fd, .events = POLLIN},
+				  {.fd = fd, .events = POLLIN}};
+
 	for (;;) {
-		struct pollfd p[2] = {{.fd = process, .events = POLLIN},
-				      {.fd = fd, .events = POLLIN}};
 		int wait_ms = -1;
+		ssize_t n;
 
 		if (deadline_us > 0) {
 			int64_t left = deadline_us - clock_monotonic_us();
@@ -60,14 +85,16 @@ static int output_collect(int fd, int process, FILE *into, int64_t deadline_us)
 				return 0;
 			wait_ms = (int)(left / 1000) + 1;
 		}
-		if (poll(p, 2, wait_ms) <= 0)
+		if (poll(polled, 2, wait_ms) <= 0)
 			continue;
-		output_drain(fd, into);
-		if (p[0].revents)
+		if (polled[0].revents) {
+			if (polled[1].fd >= 0)
+				output_drain(fd, into);
 			return 1;
-		/* Closed at the other end: from now on only the process is waited for. */
-		if (p[1].revents & POLLHUP && !(p[1].revents & POLLIN))
-			fd = -1;
+		}
+		n = output_take(fd, into, SIZE_MAX);
+		if (n <= 0 && n != -EINTR)
+			polled[1].fd = -1; /* poll(2) passes over it */
 	}
 }
 
@@ -101,7 +128,7 @@ int process_run(const char *const argv[], int limit_ms, char **ret_output, Error
 	int64_t deadline = limit_ms > 0 ? clock_monotonic_us() + (int64_t)limit_ms * 1000 : 0;
 	_cleanup_free_ char *text = NULL; /* outlives the stream that writes it */
 	_cleanup_fclose_ FILE *memory = NULL;
-	_cleanup_close_ int reader = -1, process = -1;
+	_cleanup_close_ int reader = -1, process_fd = -1;
 	size_t size = 0;
 	int pipe_fds[2], status = 0, ended, r;
 	pid_t pid;
@@ -122,17 +149,24 @@ int process_run(const char *const argv[], int limit_ms, char **ret_output, Error
 	if (pid == 0)
 		child_exec(argv, pipe_fds[1]);
 	(void)close(pipe_fds[1]);
+	/* Here as well as in the child: whoever comes first, there is a group from now on. */
+	(void)setpgid(pid, pid);
 
-	process = (int)syscall(SYS_pidfd_open, pid, 0);
-	ended = output_collect(reader, process, memory, deadline);
-	if (!ended && kill(-pid, SIGKILL) < 0)
-		(void)kill(pid, SIGKILL);
+	process_fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	r = process_fd < 0 ? -errno : 0;
+	ended = r == 0 && output_collect(reader, process_fd, memory, deadline);
+	/* Until it is waited for, neither its PID nor its group can be somebody else's. */
+	if (!ended)
+		(void)kill(-pid, SIGKILL);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	(void)fflush(memory);
-	r = ended ? process_status(argv[0], status, text, err)
-		  : error_set(err, -ETIMEDOUT, "%s did not end within %d s", argv[0],
-			      limit_ms / 1000);
+	if (r < 0)
+		r = error_errno(err, r, "Running %s", argv[0]);
+	else
+		r = ended ? process_status(argv[0], status, text, err)
+			  : error_set(err, -ETIMEDOUT, "%s did not end within %d s", argv[0],
+				      limit_ms / 1000);
 	/* The stream owns the buffer until it is closed. */
 	(void)fclose(steal_ptr(&memory));
 	if (ret_output)

@@ -17,10 +17,10 @@ STATE = "/var/lib/test"
 STATUS_DONE, STATUS_FAILED, STATUS_USAGE, STATUS_REFUSED, STATUS_CALLED_OFF, STATUS_RETURNED, STATUS_BUSY, \
     STATUS_NOT_PERMITTED, STATUS_NOT_REACHABLE = range(9)
 
-JUMP_LIMIT = 240        # from the command to the first line of the next kernel, emulated and beside another guest
-LAND_LIMIT = 120        # from there to programs that run
-BOOT_LIMIT = 240        # from there to ssh
-CONFIRM_LIMIT = 240     # from there to a swap that is confirmed
+JUMP_LIMIT = 360        # from the command to the first line of the next kernel, emulated and beside another guest
+LAND_LIMIT = 240        # from there to programs that run
+BOOT_LIMIT = 360        # from there to ssh
+CONFIRM_LIMIT = 360     # from there to a swap that is confirmed
 EVIDENCE_LINES = 40
 
 # What of a unit stays as it was.

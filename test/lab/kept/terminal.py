@@ -24,7 +24,10 @@ class Tmux(Kept):
         return self.node.output("tmux", "capture-pane", "-p", "-t", f"work:{pane}")
 
     def wait_screen(self, pane, text):
-        self.node.wait(f"{text!r} on the screen of {pane}", lambda: text in self.screen(pane))
+        try:
+            self.node.wait(f"{text!r} on the screen of {pane}", lambda: text in self.screen(pane))
+        except Exception as error:
+            raise AssertionError(f"{error}\nThe screen of {pane}:\n{self.screen(pane)}") from None
 
     def start(self):
         self.node.segue("run", "--unit", "tmux", "--forking", "--", "tmux", "new-session", "-d", "-x", "100", "-y",

@@ -6,7 +6,7 @@ from kept.servers import Redis
 from suite import expect, scenario
 
 
-@scenario(limit=600, memory=2048, append="memmap=512M!1G")
+@scenario(limit=1200, memory=2048, append="memmap=512M!1G")
 def memory(case):
     node = case.node
     kept = [Redis(node), Hold(node)]

@@ -213,7 +213,7 @@ class Mistakes:
             self.node.exec("systemctl start segued")
 
 
-@scenario(limit=900)
+@scenario(limit=1200)
 def mistakes(case):
     tried = Mistakes(case)
     for name in [name for name in vars(Mistakes) if not name.startswith("_") and name != "fails"]:

@@ -8,7 +8,7 @@ APT = "DEBIAN_FRONTEND=noninteractive apt-get -q -y"
 LIMIT = 180
 
 
-@scenario(limit=600)
+@scenario(limit=1200)
 def package(case):
     node = case.node
     deb = built.current()

@@ -19,7 +19,7 @@ def untouched(node):
     return node.read("/proc/sys/kernel/random/boot_id"), node.running()
 
 
-@scenario(limit=600)
+@scenario(limit=1200)
 def refusals(case):
     node = case.node
     for name, words, resource in OBSTACLES:

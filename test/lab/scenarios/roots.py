@@ -40,11 +40,11 @@ def root(case, swap):
     kept.end()
 
 
-@scenario(600, "root-xfs-nvme", filesystem="xfs", bus="nvme")
+@scenario(900, "root-xfs-nvme", filesystem="xfs", bus="nvme")
 def root_xfs(case):
     root(case, by_hand)
 
 
-@scenario(600, "root-btrfs-scsi", filesystem="btrfs", bus="scsi")
+@scenario(900, "root-btrfs-scsi", filesystem="btrfs", bus="scsi")
 def root_btrfs(case):
     root(case, by_installation)
