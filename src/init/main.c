@@ -5,13 +5,10 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/reboot.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -28,8 +25,6 @@
 #include "swap/quiesce.h"
 #include "swap/restore.h"
 #include "swap/streams.h"
-
-#define STEP_LIMIT_S 60
 
 /* PID_MAX_LIMIT of a 64-bit kernel.  What systemd sets too (50-pid-max.conf). */
 #define PID_MAX_TEXT "4194304"
@@ -263,42 +258,6 @@ static void fail(Landing *landing, WayOut way_out, const Error *why)
 	}
 }
 
-/* ---- the guard ---- */
-
-static long step_limit_s(const Landing *landing)
-{
-	/* criu has a limit of its own, by what there is to restore; this is for all else. */
-	return STEP_LIMIT_S + (landing->restore ? (long)restore_limit_s(landing->restore) : 0);
-}
-
-/* A process that takes the way out of a step that hangs, on a device, a filesystem or a lock.  One
- * for each step, so that it knows what segue-init knows.  0: none, for want of memory. */
-static pid_t guard_start(Landing *landing, const struct Step *step)
-{
-	pid_t pid = step->otherwise == STAY ? 0 : fork();
-	struct timespec left = {.tv_sec = step_limit_s(landing)};
-	Error why = {0};
-
-	if (pid != 0)
-		return pid < 0 ? 0 : pid;
-	while (nanosleep(&left, &left) < 0)
-		;
-	(void)error_set(&why, -ETIMEDOUT, "%s takes longer than %ld s", step->name,
-			step_limit_s(landing));
-	fail(landing, step->otherwise, &why);
-	say("rebooting into the machine's default kernel");
-	(void)reboot(RB_AUTOBOOT);
-	_exit(1);
-}
-
-static void guard_stop(pid_t pid)
-{
-	if (pid <= 0)
-		return;
-	(void)kill(pid, SIGKILL);
-	(void)waitpid(pid, NULL, 0);
-}
-
 static int land(void)
 {
 	Landing landing = {.store_fd = -1};
@@ -310,11 +269,8 @@ static int land(void)
 	kernel_hurry(true);
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		int64_t start = clock_monotonic_us();
-		pid_t guard = guard_start(&landing, &steps[i]);
-		int r = step_run(&landing, &steps[i], &error);
 
-		guard_stop(guard);
-		if (r < 0) {
+		if (step_run(&landing, &steps[i], &error) < 0) {
 			(void)error_prefix(&error, "%s", steps[i].name);
 			fail(&landing, steps[i].otherwise, &error);
 			break;

@@ -359,7 +359,7 @@ static size_t trees_count(json_object *units)
 	return n;
 }
 
-int64_t restore_limit_s(const Restore *restore)
+static int64_t restore_limit_s(const Restore *restore)
 {
 	json_object *units = json_opt_array(restore->capture, "units");
 

@@ -16,9 +16,6 @@ typedef struct Restore Restore;
 int restore_new(int dirfd, Restore **ret, Error *err);
 void restore_free(Restore *restore);
 
-/* How long restore_units() may take before it gives up, by what there is to restore. */
-int64_t restore_limit_s(const Restore *restore);
-
 /* Time since the first program was frozen. */
 int64_t restore_elapsed_us(const Restore *restore);
 

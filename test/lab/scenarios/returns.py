@@ -53,24 +53,3 @@ def returns(case):
         with case.point(f"segue return/{one.name}"):
             one.check()
             one.end()
-
-
-@scenario(limit=900)
-def hangs(case):
-    """A step of segue-init that hangs is ended, and the machine returns as after any failure."""
-    node = case.node
-    kept = Redis(node)
-    with case.point("start", needed=True):
-        kept.install()
-        node.install()
-        kept.start()
-        node.write(FAULT, "land-store hang\n")
-    kept.remember(node.units(*kept.units))
-    with case.point("returned", needed=True):
-        status = node.swap(boots=2)
-        expect(status["state"] == "returned", f"the swap ended {status['state']}: {status.get('error')}")
-        expect("opening the store takes longer" in str(status), f"it does not say why: {status}")
-    with case.point("redis"):
-        kept.check_units(node.units(*kept.units))
-        kept.check()
-    kept.end()
