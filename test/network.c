@@ -531,7 +531,7 @@ static void test_check(void **state)
 	assert_int_equal(network_link_modules(alias_note, &aliases, &err), 0);
 	assert_int_equal(aliases, 3);
 	/* A container's: its other end goes away with that, here with the process that holds it. */
-	run("unshare -n sh -c 'echo $$; exec sleep 1000' > /dev/null 2>&1 & p=$!\n"
+	run("unshare -n sh -c 'echo $$; exec tail -f /dev/null' > /dev/null 2>&1 & p=$!\n"
 	    "until [ \"$(readlink /proc/$p/ns/net)\" != \"$(readlink /proc/self/ns/net)\" ]; do :; "
 	    "done\n"
 	    "ip link set ve1 netns $p; echo $p > /tmp/test-network.pid");

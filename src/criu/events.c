@@ -32,7 +32,7 @@ static void *next_symbol(const char *name)
 
 /* ---- dump ---- */
 
-/* Puts `changed` where `line` is in the text of `size` bytes; there is room for it. */
+/* Puts `changed` where the first `length` bytes of `line` are in the text; there is room for it. */
 static void line_replace(char *text, const char *line, size_t length, const char *changed)
 {
 	char *at = text + (line - text);

@@ -134,7 +134,7 @@ static int tree_dump(const KeptUnit *unit, json_object *tree, int unit_fd, Error
 	if (r == 0 && json_opt_int(tree, "sid", root) != root)
 		r = criu_job_add(&job, err, "--shell-job");
 	if (r == 0 && round > 0)
-		r = criu_job_add(&job, err, "--prev-images-dir=pre-%u", round);
+		r = criu_job_add(&job, err, "--prev-images-dir=" WARM_ROUND_FORMAT, round);
 	if (r == 0 && round > 0)
 		r = criu_job_add(&job, err, "--track-mem");
 	if (r == 0)

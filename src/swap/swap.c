@@ -118,16 +118,21 @@ static int step_settle(Swap *swap, Error *err)
 	return r < 0 ? r : settle_run(&swap->plan.kept, swap->running, err);
 }
 
+static int hook_run(const KeptUnit *unit, const char *which, const char *command, Error *err)
+{
+	const char *const argv[] = {"/bin/sh", "-c", command, NULL};
+	int r = command ? process_run(argv, HOOK_LIMIT_MS, NULL, err) : 0;
+
+	return r < 0 ? error_prefix(err, "%s of %s", which, unit->name) : 0;
+}
+
 static int hooks_run(const KeptUnits *kept, Error *err)
 {
-	for (size_t i = 0; i < kept->n; i++) {
-		const char *const argv[] = {"/bin/sh", "-c", kept->units[i].pre_freeze, NULL};
-		int r = argv[2] ? process_run(argv, HOOK_LIMIT_MS, NULL, err) : 0;
+	int r = 0;
 
-		if (r < 0)
-			return error_prefix(err, "PreFreeze= of %s", kept->units[i].name);
-	}
-	return 0;
+	for (size_t i = 0; r == 0 && i < kept->n; i++)
+		r = hook_run(&kept->units[i], "PreFreeze=", kept->units[i].pre_freeze, err);
+	return r;
 }
 
 static int step_freeze(Swap *swap, Error *err)
@@ -250,13 +255,10 @@ static void hooks_undo(Swap *swap)
 {
 	for (size_t i = 0; i < swap->plan.kept.n; i++) {
 		const KeptUnit *unit = &swap->plan.kept.units[i];
-		const char *const argv[] = {"/bin/sh", "-c", unit->post_thaw, NULL};
 		Error why = {0};
 
-		if (argv[2] && process_run(argv, HOOK_LIMIT_MS, NULL, &why) < 0) {
-			(void)error_prefix(&why, "PostThaw= of %s", unit->name);
+		if (hook_run(unit, "PostThaw=", unit->post_thaw, &why) < 0)
 			journal_warn(swap->journal, why.text);
-		}
 	}
 }
 

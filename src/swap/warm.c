@@ -16,10 +16,9 @@
 #include "swap/namespaces.h"
 
 /* A process tree with less memory is captured in the time that a round's own stop takes. */
-#define LEAST_BYTES  (32LL << 20)
-#define SMALL_BYTES  (4LL << 20)
-#define ROUNDS_MOST  8
-#define ROUND_FORMAT "pre-%u"
+#define LEAST_BYTES (32LL << 20)
+#define SMALL_BYTES (4LL << 20)
+#define ROUNDS_MOST 8
 
 typedef struct WarmTree {
 	pid_t pid;
@@ -40,7 +39,7 @@ unsigned warm_last_round(int tree_fd)
 	char name[24];
 
 	do
-		(void)snprintf(name, sizeof(name), ROUND_FORMAT, ++round);
+		(void)snprintf(name, sizeof(name), WARM_ROUND_FORMAT, ++round);
 	while (path_exists(tree_fd, name));
 	return round - 1;
 }
@@ -132,7 +131,7 @@ static int pre_dump(const WarmTree *tree, int fd, unsigned round, Error *err)
 	if (r == 0 && round > 1)
 		r = criu_job_add(&job, err, "--auto-dedup");
 	if (r == 0 && round > 1)
-		r = criu_job_add(&job, err, "--prev-images-dir=../" ROUND_FORMAT, round - 1);
+		r = criu_job_add(&job, err, "--prev-images-dir=../" WARM_ROUND_FORMAT, round - 1);
 	if (r == 0)
 		r = namespaces_open(tree->pid, &job, err);
 	if (r == 0)
@@ -149,7 +148,7 @@ static void tree_give_up(WarmTree *tree)
 	for (unsigned round = warm_last_round(tree->fd); round > 0; round--) {
 		char name[24];
 
-		(void)snprintf(name, sizeof(name), ROUND_FORMAT, round);
+		(void)snprintf(name, sizeof(name), WARM_ROUND_FORMAT, round);
 		(void)directory_remove(tree->fd, name, NULL);
 	}
 	cleanup_close(&tree->fd);
@@ -162,7 +161,7 @@ static int tree_round(WarmTree *tree, Error *err)
 	char name[24];
 	int r;
 
-	(void)snprintf(name, sizeof(name), ROUND_FORMAT, tree->rounds + 1);
+	(void)snprintf(name, sizeof(name), WARM_ROUND_FORMAT, tree->rounds + 1);
 	if (mkdirat(tree->fd, name, 0700) < 0)
 		return error_errno(err, -errno, "Making directory %s", name);
 	fd = openat(tree->fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -212,23 +211,23 @@ static bool round_run(Warm *warm, bool *more, WarmTell tell, void *userdata)
 	return any;
 }
 
-void warm_run(Warm *warm, WarmTell tell, void *userdata)
+static void rounds_run(Warm *warm, bool once, WarmTell tell, void *userdata)
 {
 	_cleanup_free_ bool *more = malloc(warm->n + 1);
 
 	if (!more)
 		return;
 	memset(more, true, warm->n);
-	while (round_run(warm, more, tell, userdata))
+	while (round_run(warm, more, tell, userdata) && !once)
 		;
+}
+
+void warm_run(Warm *warm, WarmTell tell, void *userdata)
+{
+	rounds_run(warm, false, tell, userdata);
 }
 
 void warm_again(Warm *warm, WarmTell tell, void *userdata)
 {
-	_cleanup_free_ bool *more = malloc(warm->n + 1);
-
-	if (!more)
-		return;
-	memset(more, true, warm->n);
-	(void)round_run(warm, more, tell, userdata);
+	rounds_run(warm, true, tell, userdata);
 }

@@ -17,6 +17,9 @@
 #include "base/error.h"
 #include "swap/capture.h"
 
+/* Name of a round's directory, below that of a tree's images. */
+#define WARM_ROUND_FORMAT "pre-%u"
+
 typedef struct Warm Warm;
 
 /* What came of a round over all trees, in bytes; or, with `why`, what could not be done. */
