@@ -3,7 +3,7 @@
 BUILD ?= build
 BUILD_UNIT ?= build-unit
 
-.PHONY: all deb install lint test-unit test demo deps clean
+.PHONY: all deb install lint test-unit test demo bench-blackout deps clean
 
 all: $(BUILD)/build.ninja
 	meson compile -C $(BUILD)
@@ -37,6 +37,9 @@ test: deps
 
 demo: deps
 	lab/demo
+
+bench-blackout: deps
+	bench/blackout
 
 deps:
 	tools/install-deps

@@ -170,7 +170,8 @@ class Machine:
 
 
 ACCELERATORS = {
-    "tcg": ["-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max,la57=off,svm=off"],
+    # TCG does string instructions element by element: a kernel that sees erms clears its pages byte by byte.
+    "tcg": ["-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max,la57=off,svm=off,erms=off,fsrm=off"],
     "kvm": ["-accel", "kvm", "-cpu", "host"],
 }
 

@@ -23,6 +23,8 @@ static const char *const new_kernel_names[] = {
 	NULL,
 };
 
+static const char *const truth_names[] = {"no", "yes", NULL};
+
 const char *config_store_name(ConfigStore store)
 {
 	return store_names[store];
@@ -118,6 +120,26 @@ static int parse_kexec_append(const char *value, Config *config, Error *err)
 	return text_replace(&config->kexec_append, value, err);
 }
 
+static int parse_truth(const char *value, bool *ret, Error *err)
+{
+	unsigned choice;
+	int r = choice_parse(value, truth_names, &choice, err);
+
+	if (r == 0)
+		*ret = choice == 1;
+	return r;
+}
+
+static int parse_warm(const char *value, Config *config, Error *err)
+{
+	return parse_truth(value, &config->warm, err);
+}
+
+static int parse_lazy(const char *value, Config *config, Error *err)
+{
+	return parse_truth(value, &config->lazy, err);
+}
+
 static const struct {
 	const char *key;
 	int (*parse)(const char *value, Config *config, Error *err);
@@ -128,6 +150,8 @@ static const struct {
 	{"OnNewKernel", parse_on_new_kernel},
 	{"HealthTimeoutSec", parse_health_timeout},
 	{"KexecAppend", parse_kexec_append},
+	{"Warm", parse_warm},
+	{"Lazy", parse_lazy},
 };
 
 static int config_assign(const char *section, const char *key, const char *value, void *data,
@@ -154,6 +178,8 @@ int config_parse(const char *text, size_t size, const char *name, Config *ret, E
 		.store_path = strdup("/var/lib/segue/capture"),
 		.health_timeout_s = 30,
 		.kexec_append = strdup(""),
+		.warm = true,
+		.lazy = true,
 	};
 	int r;
 

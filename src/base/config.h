@@ -2,6 +2,7 @@
 /* segue.conf(5). */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/cleanup.h"
@@ -28,6 +29,8 @@ typedef struct Config {
 	ConfigNewKernel on_new_kernel;
 	unsigned health_timeout_s; /* 1 to 3600 */
 	char *kexec_append;        /* "" if nothing is to be appended */
+	bool warm;                 /* copy memory while programs run */
+	bool lazy;                 /* let programs run while memory arrives */
 } Config;
 
 /* A text in the syntax of segue.conf(5).  Errors (-EBADMSG, -EINVAL) begin with `name` and the

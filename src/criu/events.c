@@ -11,7 +11,6 @@
  *   It is marked, with an open flag that criu carries and an eventfd never has, and made again
  *   properly when criu sets that flag.
  */
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -23,12 +22,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define MARK O_NOATIME
+#include "criu/next.h"
 
-static void *next_symbol(const char *name)
-{
-	return dlsym(RTLD_NEXT, name);
-}
+#define MARK O_NOATIME
 
 /* ---- dump ---- */
 
@@ -98,11 +94,8 @@ int openat64(int dirfd, const char *path, int flags, ...)
 	va_list ap;
 	int fd;
 
-	if (!real) {
-		void *symbol = next_symbol("openat64");
-
-		memcpy(&real, &symbol, sizeof(real));
-	}
+	if (!real)
+		next_function("openat64", &real);
 	if (flags & (O_CREAT | O_TMPFILE)) {
 		va_start(ap, flags);
 		mode = va_arg(ap, mode_t);
@@ -121,11 +114,8 @@ int eventfd(unsigned count, int flags)
 {
 	static int (*real)(unsigned, int);
 
-	if (!real) {
-		void *symbol = next_symbol("eventfd");
-
-		memcpy(&real, &symbol, sizeof(real));
-	}
+	if (!real)
+		next_function("eventfd", &real);
 	last_fd = real(count, flags);
 	last_count = count;
 	return last_fd;
@@ -148,11 +138,8 @@ int fcntl64(int fd, int command, ...)
 	va_list ap;
 	void *argument;
 
-	if (!real) {
-		void *symbol = next_symbol("fcntl64");
-
-		memcpy(&real, &symbol, sizeof(real));
-	}
+	if (!real)
+		next_function("fcntl64", &real);
 	va_start(ap, command);
 	argument = va_arg(ap, void *);
 	va_end(ap);

@@ -2,7 +2,7 @@
 /*
  * segue-criu.so: loaded into an unmodified criu with LD_PRELOAD.
  *
- * It gives criu five things for which it has no option; the fifth is in events.c:
+ * It gives criu six things for which it has no option; the last two are in events.c and peers.c:
  *
  * 1. It enters the namespaces of the unit (SEGUE_NAMESPACES: descriptor numbers, comma separated)
  *    after the dynamic loader is through, before main().  A sandboxed unit must be dumped from
@@ -35,7 +35,6 @@
  */
 #undef _FILE_OFFSET_BITS
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/elf.h>
@@ -51,6 +50,8 @@
 #include <sys/uio.h>
 #include <sys/user.h>
 #include <unistd.h>
+
+#include "criu/next.h"
 
 #define EXIT_SHIM 121
 
@@ -101,33 +102,22 @@ static int stat_namespace(int (*real)(int, const char *, struct stat *, int), in
 	return real(dirfd, path, st, flags);
 }
 
-typedef int (*stat_function)(int, const char *, struct stat *, int);
-
-static stat_function next_stat(const char *name)
-{
-	stat_function function;
-	void *symbol = dlsym(RTLD_NEXT, name);
-
-	memcpy(&function, &symbol, sizeof(function));
-	return function;
-}
-
 int fstatat(int dirfd, const char *restrict path, struct stat *restrict st, int flags)
 {
-	static stat_function real;
+	static int (*real)(int, const char *, struct stat *, int);
 
 	if (!real)
-		real = next_stat("fstatat");
+		next_function("fstatat", &real);
 	return stat_namespace(real, dirfd, path, st, flags);
 }
 
 /* On 64-bit machines the same function and the same structure under another name. */
 int fstatat64(int dirfd, const char *restrict path, struct stat64 *restrict st, int flags)
 {
-	static stat_function real;
+	static int (*real)(int, const char *, struct stat *, int);
 
 	if (!real)
-		real = next_stat("fstatat64");
+		next_function("fstatat64", &real);
 	return stat_namespace(real, dirfd, path, (struct stat *)st, flags);
 }
 
@@ -146,11 +136,8 @@ int setenv(const char *name, const char *value, int replace)
 {
 	static int (*real)(const char *, const char *, int);
 
-	if (!real) {
-		void *symbol = dlsym(RTLD_NEXT, "setenv");
-
-		memcpy(&real, &symbol, sizeof(real));
-	}
+	if (!real)
+		next_function("setenv", &real);
 	if (barrier_ready >= 0 && strcmp(name, "CRTOOLS_SCRIPT_ACTION") == 0 &&
 	    strcmp(value, "pre-resume") == 0)
 		barrier_wait();
@@ -163,11 +150,8 @@ int execvp(const char *file, char *const argv[])
 
 	if (strcmp(file, "segue-barrier") == 0)
 		_exit(0);
-	if (!real) {
-		void *symbol = dlsym(RTLD_NEXT, "execvp");
-
-		memcpy(&real, &symbol, sizeof(real));
-	}
+	if (!real)
+		next_function("execvp", &real);
 	return real(file, argv);
 }
 
@@ -204,11 +188,8 @@ long ptrace(int request, pid_t pid, void *address, void *data)
 	struct user_regs_struct *registers;
 	long result;
 
-	if (!real) {
-		void *symbol = dlsym(RTLD_NEXT, "ptrace");
-
-		memcpy(&real, &symbol, sizeof(real));
-	}
+	if (!real)
+		next_function("ptrace", &real);
 	result = real(request, pid, address, data);
 	if (request != PTRACE_GETREGSET || (unsigned long)address != NT_PRSTATUS || result < 0 ||
 	    iov->iov_len != sizeof(*registers))

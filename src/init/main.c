@@ -16,6 +16,8 @@
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/worker.h"
+#include "init/beside.h"
 #include "init/root.h"
 #include "store/store.h"
 #include "swap/handover.h"
@@ -29,11 +31,15 @@
 /* PID_MAX_LIMIT of a 64-bit kernel.  What systemd sets too (50-pid-max.conf). */
 #define PID_MAX_TEXT "4194304"
 
+#define MODULES_LIMIT_MS 60000
+#define PROBE_LIMIT_MS   20000
+
 typedef struct Landing {
 	json_object *handover;
 	Journal *journal; /* NULL before the root filesystem is there */
 	Restore *restore;
-	int store_fd;
+	int store_fd, initramfs;
+	Worker modules, probe; /* beside what is done here, see beside.h */
 } Landing;
 
 static void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -53,11 +59,27 @@ static void say(const char *fmt, ...)
 		(void)close(steal_fd(&log));
 }
 
+#define HUGE_PAGES "/sys/kernel/mm/transparent_hugepage/enabled"
+
 /* Mounting and leaving namespaces wait for grace periods of the kernel's RCU, which take tens of
- * milliseconds each while little runs; as the kernel itself does until it starts init, hurry. */
-static void kernel_hurry(bool hurry)
+ * milliseconds each while little runs; as the kernel itself does until it starts init, hurry.  And a
+ * program whose few pages are spread over its memory is not to have a huge page cleared for each. */
+static void kernel_hurry(void)
 {
-	(void)file_write_value(AT_FDCWD, "/sys/kernel/rcu_expedited", hurry ? "1" : "0", NULL);
+	(void)file_write_value(AT_FDCWD, "/sys/kernel/rcu_expedited", "1", NULL);
+	(void)file_write_value(AT_FDCWD, HUGE_PAGES, "never", NULL);
+}
+
+/* `huge_pages`: as HUGE_PAGES was, "[always] madvise never". */
+static void kernel_calm(char *huge_pages)
+{
+	char *value = huge_pages ? strchr(huge_pages, '[') : NULL;
+
+	(void)file_write_value(AT_FDCWD, "/sys/kernel/rcu_expedited", "0", NULL);
+	if (!value)
+		return;
+	value[strcspn(value, "]")] = '\0';
+	(void)file_write_value(AT_FDCWD, HUGE_PAGES, value + 1, NULL);
 }
 
 /* ---- the steps, in order ---- */
@@ -89,12 +111,16 @@ static int pids_reserve(Landing *landing, Error *err)
 
 static int modules_load(Landing *landing, Error *err)
 {
-	return root_load_modules(landing->handover, err);
+	int r = root_load_modules(landing->handover, err);
+
+	return r < 0 ? r : beside_load_modules(&landing->modules, landing->handover, err);
 }
 
 static int root_enter(Landing *landing, Error *err)
 {
-	return root_switch(landing->handover, err);
+	int r = root_switch(landing->handover, &landing->initramfs, err);
+
+	return r < 0 ? r : beside_probe(&landing->probe, err);
 }
 
 static int filesystems_enter(Landing *landing, Error *err)
@@ -128,7 +154,17 @@ static int store_open(Landing *landing, Error *err)
 	if (!store)
 		return error_set(err, -EBADMSG, "The handover names an unknown store");
 	r = store->find(location, &landing->store_fd, err);
+	if (r == 0)
+		beside_read_ahead(landing->store_fd);
 	return r < 0 ? r : restore_new(landing->store_fd, &landing->restore, err);
+}
+
+static int modules_wait(Landing *landing, Error *err)
+{
+	int r = worker_finish(&landing->modules, MODULES_LIMIT_MS, err);
+
+	root_empty_initramfs(landing->initramfs);
+	return r;
 }
 
 static int machine_restore(Landing *landing, Error *err)
@@ -140,6 +176,8 @@ static int units_restore(Landing *landing, Error *err)
 {
 	int r = journal_enter(landing->journal, SWAP_RESTORE, err);
 
+	/* If it cannot tell, criu finds out by itself. */
+	(void)worker_finish(&landing->probe, PROBE_LIMIT_MS, NULL);
 	return r < 0 ? r : restore_units(landing->restore, err);
 }
 
@@ -177,6 +215,7 @@ static const struct Step {
 	{"mounting the other filesystems", NULL, filesystems_enter, BACK},
 	{"continuing the journal", "land-journal", journal_continue, BACK},
 	{"opening the store", "land-store", store_open, BACK},
+	{"loading the other modules", NULL, modules_wait, BACK},
 	{"restoring the machine", "restore-machine", machine_restore, BACK},
 	{"restoring the programs", "restore-units", units_restore, BACK},
 	{"preparing systemd", "restore-adopt", units_adopt, BACK},
@@ -258,15 +297,28 @@ static void fail(Landing *landing, WayOut way_out, const Error *why)
 	}
 }
 
+/* Until here the console showed little, so that nothing waited for it. */
+static void console_continue(const Landing *landing)
+{
+	int64_t level = json_opt_int(landing->handover, "console_level", 0);
+	char text[16];
+
+	(void)snprintf(text, sizeof(text), "%lld", (long long)level);
+	if (level > 0)
+		(void)file_write_value(AT_FDCWD, "/proc/sys/kernel/printk", text, NULL);
+}
+
 static int land(void)
 {
-	Landing landing = {.store_fd = -1};
+	Landing landing = {.store_fd = -1, .initramfs = -1};
+	_cleanup_free_ char *huge_pages = NULL;
 	Error error = {0};
 	const char *init;
 
 	if (root_prepare(&error) < 0)
 		fail(&landing, REBOOT, &error);
-	kernel_hurry(true);
+	(void)file_read_line(AT_FDCWD, HUGE_PAGES, &huge_pages, NULL);
+	kernel_hurry();
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		int64_t start = clock_monotonic_us();
 
@@ -277,7 +329,8 @@ static int land(void)
 		}
 		say("%s: %lld ms", steps[i].name, (long long)(clock_monotonic_us() - start) / 1000);
 	}
-	kernel_hurry(false);
+	kernel_calm(huge_pages);
+	console_continue(&landing);
 	init = json_opt_string(landing.handover, "init", "/sbin/init");
 	(void)execl(init, init, (char *)NULL);
 	say("executing %s: %s", init, strerror(errno));

@@ -49,11 +49,9 @@ int root_prepare(Error *err)
 	return 0;
 }
 
-int root_load_modules(json_object *handover, Error *err)
+static int modules_load(json_object *modules, size_t from, size_t to, Error *err)
 {
-	json_object *modules = json_opt_array(handover, "modules");
-
-	for (size_t i = 0; i < json_length(modules); i++) {
+	for (size_t i = from; i < to; i++) {
 		json_object *m = json_object_array_get_idx(modules, i);
 		const char *path = json_opt_string(m, "path", "");
 		_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -67,6 +65,22 @@ int root_load_modules(json_object *handover, Error *err)
 			return error_errno(err, -errno, "Loading the module %s", path);
 	}
 	return 0;
+}
+
+int root_load_modules(json_object *handover, Error *err)
+{
+	json_object *modules = json_opt_array(handover, "modules");
+	size_t n = json_length(modules), first = (size_t)json_opt_int(handover, "modules_first", 0);
+
+	return modules_load(modules, 0, first < n ? first : n, err);
+}
+
+int root_load_other_modules(json_object *handover, Error *err)
+{
+	json_object *modules = json_opt_array(handover, "modules");
+
+	return modules_load(modules, (size_t)json_opt_int(handover, "modules_first", 0),
+			    json_length(modules), err);
 }
 
 static int device_mount(json_object *o, const char *target, Error *err)
@@ -101,19 +115,18 @@ static int api_mounts_move(Error *err)
 	return 0;
 }
 
-int root_switch(json_object *handover, Error *err)
+int root_switch(json_object *handover, int *ret_initramfs, Error *err)
 {
 	json_object *root;
 	int r = json_get_object(handover, "root", &root, err);
 
+	*ret_initramfs = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (r == 0)
 		r = directory_make(AT_FDCWD, NEW_ROOT, 0755, err);
 	if (r == 0)
 		r = device_mount(root, NEW_ROOT, err);
 	if (r == 0)
 		r = api_mounts_move(err);
-	if (r == 0)
-		r = directory_remove(AT_FDCWD, "/segue", err); /* gives its memory back */
 	if (r < 0)
 		return error_prefix(err, "Mounting the root filesystem");
 	if (chdir(NEW_ROOT) < 0 || mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0 ||
@@ -124,6 +137,12 @@ int root_switch(json_object *handover, Error *err)
 	if (mount(NULL, "/", NULL, MS_REC | MS_SHARED, NULL) < 0)
 		return error_errno(err, -errno, "Sharing the mounts");
 	return 0;
+}
+
+void root_empty_initramfs(int initramfs)
+{
+	if (initramfs >= 0)
+		(void)directory_remove(initramfs, "segue", NULL);
 }
 
 int root_mount_others(json_object *handover, Error *err)

@@ -18,6 +18,7 @@
 #include "swap/descriptors.h"
 #include "swap/findings.h"
 #include "swap/inspect.h"
+#include "swap/lazy.h"
 #include "swap/namespaces.h"
 
 #define FREEZE_LIMIT_MS 20000
@@ -242,6 +243,17 @@ int capture_describe(KeptUnits *kept, const MountTable *host, int dirfd, json_ob
 	holders_free(&around.holders);
 	unix_sockets_free(&around.sockets);
 	return r;
+}
+
+void capture_choose_lazy(const KeptUnits *kept)
+{
+	for (size_t i = 0; i < kept->n; i++) {
+		json_object *trees = json_opt_array(kept->units[i].description, "trees");
+
+		for (size_t j = 0; j < json_length(trees); j++)
+			json_put_bool(json_object_array_get_idx(trees, j), "lazy",
+				      kept_unit_memory(&kept->units[i]) >= LAZY_LEAST_BYTES);
+	}
 }
 
 /* ---- the rest ---- */

@@ -7,6 +7,7 @@
  *   capture.json          everything but memory; see capture.c
  *   unit-N/tree-PID/      CRIU's images of one process tree, and what waits in its sockets
  *     pre-N/              its memory as copied in round N, see warm.h
+ *     peers               the other ends of its TCP connections, see peers.h
  *     mount-N/            files of its private mounts in memory
  *   tmpfs-N/              files carried from the host's memory filesystems
  *   network/              see network.h
@@ -58,6 +59,9 @@ void capture_thaw(KeptUnits *kept);
  * nothing. */
 int capture_describe(KeptUnits *kept, const MountTable *host, int dirfd, json_object *findings,
 		     Error *err);
+
+/* Notes in the descriptions which trees' memory may come after their programs run again. */
+void capture_choose_lazy(const KeptUnits *kept);
 
 /* Saves what waits to be read in sockets between kept units, and notes it in their descriptions.
  * All must be frozen. */

@@ -30,7 +30,8 @@ int cgroup_open(const char *cgroup, bool make, int *ret_fd, Error *err)
 	return 0;
 }
 
-static bool is_frozen(int events_fd)
+/* Whether cgroup.events has the line. */
+static bool events_say(int events_fd, const char *line)
 {
 	char text[256];
 	ssize_t n = pread(events_fd, text, sizeof(text) - 1, 0);
@@ -38,13 +39,28 @@ static bool is_frozen(int events_fd)
 	if (n < 0)
 		return false;
 	text[n] = '\0';
-	return strstr(text, "frozen 1") != NULL;
+	return strstr(text, line) != NULL;
+}
+
+/* A change of cgroup.events shows as POLLPRI. */
+static int events_wait(int events_fd, const char *line, int limit_ms)
+{
+	int64_t deadline = clock_monotonic_us() + (int64_t)limit_ms * 1000;
+
+	while (!events_say(events_fd, line)) {
+		struct pollfd p = {.fd = events_fd, .events = POLLPRI};
+		int64_t left = deadline - clock_monotonic_us();
+
+		if (left <= 0)
+			return -ETIMEDOUT;
+		(void)poll(&p, 1, (int)(left / 1000) + 1);
+	}
+	return 0;
 }
 
 int cgroup_freeze(int cgroup_fd, const char *cgroup, int limit_ms, Error *err)
 {
 	_cleanup_close_ int events = openat(cgroup_fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
-	int64_t deadline = clock_monotonic_us() + (int64_t)limit_ms * 1000;
 	int r;
 
 	if (events < 0)
@@ -52,18 +68,11 @@ int cgroup_freeze(int cgroup_fd, const char *cgroup, int limit_ms, Error *err)
 	r = file_write_value(cgroup_fd, "cgroup.freeze", "1", err);
 	if (r < 0)
 		return error_prefix(err, "%s", cgroup);
-	/* A change of cgroup.events shows as POLLPRI. */
-	while (!is_frozen(events)) {
-		struct pollfd p = {.fd = events, .events = POLLPRI};
-		int64_t left = deadline - clock_monotonic_us();
-
-		if (left <= 0)
-			return error_set(err, -ETIMEDOUT,
-					 "Freezing %s took longer than %d s; a process of it hangs "
-					 "in the kernel",
-					 cgroup, limit_ms / 1000);
-		(void)poll(&p, 1, (int)(left / 1000) + 1);
-	}
+	if (events_wait(events, "frozen 1", limit_ms) < 0)
+		return error_set(err, -ETIMEDOUT,
+				 "Freezing %s took longer than %d s; a process of it hangs in the "
+				 "kernel",
+				 cgroup, limit_ms / 1000);
 	return 0;
 }
 
@@ -79,4 +88,16 @@ int cgroup_kill(int cgroup_fd, const char *cgroup, Error *err)
 	int r = file_write_value(cgroup_fd, "cgroup.kill", "1", err);
 
 	return r < 0 ? error_prefix(err, "%s", cgroup) : 0;
+}
+
+int cgroup_wait_empty(int cgroup_fd, const char *cgroup, int limit_ms, Error *err)
+{
+	_cleanup_close_ int events = openat(cgroup_fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
+
+	if (events < 0)
+		return error_errno(err, -errno, "Opening cgroup.events of %s", cgroup);
+	if (events_wait(events, "populated 0", limit_ms) < 0)
+		return error_set(err, -ETIMEDOUT, "Processes of %s did not end within %d s", cgroup,
+				 limit_ms / 1000);
+	return 0;
 }

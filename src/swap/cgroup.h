@@ -16,3 +16,6 @@ int cgroup_thaw(int cgroup_fd, const char *cgroup, Error *err);
 
 /* Kills everything in the group. */
 int cgroup_kill(int cgroup_fd, const char *cgroup, Error *err);
+
+/* Waits until no process is left in it. */
+int cgroup_wait_empty(int cgroup_fd, const char *cgroup, int limit_ms, Error *err);

@@ -25,7 +25,8 @@ typedef struct CriuJob {
 	pid_t pid;                     /* PID that criu itself shall have; 0: any */
 	bool ignore_userns;            /* take the tasks' user namespace for criu's own */
 	int barrier_ready, barrier_go; /* restore: see shim.c; -1: none */
-	char *args[CRIU_ARGS_MAX];     /* further arguments, owned */
+	int peers_fd; /* dump: file for the connections' peers, see peers.h; -1: none */
+	char *args[CRIU_ARGS_MAX]; /* further arguments, owned */
 	size_t n_args;
 	int keep_fds[CRIU_ARGS_MAX]; /* descriptors that args refer to by number; owned by the job
 				      */
@@ -34,7 +35,8 @@ typedef struct CriuJob {
 
 #define CRIU_JOB_INIT                                                                              \
 	{                                                                                          \
-		.images_fd = -1, .cgroup_fd = -1, .barrier_ready = -1, .barrier_go = -1            \
+		.images_fd = -1, .cgroup_fd = -1, .barrier_ready = -1, .barrier_go = -1,           \
+		.peers_fd = -1                                                                     \
 	}
 
 void criu_job_free(CriuJob *job);

@@ -7,17 +7,19 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/worker.h"
 #include "swap/capture.h"
 #include "swap/criu.h"
 #include "swap/descriptors.h"
 #include "swap/inspect.h"
 #include "swap/namespaces.h"
+#include "swap/pagemap.h"
+#include "swap/peers.h"
 #include "swap/warm.h"
 
 /* ---- what waits in sockets between kept units ---- */
@@ -112,7 +114,7 @@ static int tree_dump(const KeptUnit *unit, json_object *tree, int unit_fd, Error
 		"--network-lock=skip", /* the hold does it, for all */
 	};
 	_cleanup_(criu_job_free) CriuJob job = CRIU_JOB_INIT;
-	_cleanup_close_ int fd = -1;
+	_cleanup_close_ int fd = -1, peers = -1;
 	pid_t root = (pid_t)json_opt_int(tree, "pid", 0), criu;
 	unsigned round;
 	int r = 0;
@@ -121,8 +123,12 @@ static int tree_dump(const KeptUnit *unit, json_object *tree, int unit_fd, Error
 		    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return error_errno(err, -errno, "Opening the directory of tree %d", (int)root);
+	peers = openat(fd, PEERS_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
+	if (peers < 0)
+		return error_errno(err, -errno, "Making " PEERS_FILE " of tree %d", (int)root);
 	round = warm_last_round(fd);
 	job.images_fd = fd;
+	job.peers_fd = peers;
 	job.log = "dump.log";
 	job.cgroup_fd = unit->cgroup_fd;
 	job.ignore_userns = json_opt_bool(tree, "ignore_userns", false);
@@ -146,6 +152,8 @@ static int tree_dump(const KeptUnit *unit, json_object *tree, int unit_fd, Error
 	if (r == 0)
 		r = criu_finish(&job, criu, err);
 	namespaces_close(&job);
+	if (r == 0 && json_opt_bool(tree, "lazy", false) && pagemap_mark_lazy(fd, err) < 0)
+		return error_hint(err, "set Lazy=no in segue.conf to do without it");
 	return r;
 }
 
@@ -162,50 +170,21 @@ static int unit_dump(const KeptUnit *unit, int dirfd, Error *err)
 		int r = tree_dump(unit, json_object_array_get_idx(trees, i), fd, err);
 
 		if (r < 0)
-			return error_prefix(err, "Capturing %s", unit->name);
+			return r;
 	}
 	return 0;
 }
 
-typedef struct Worker {
-	pid_t pid;  /* 0: none */
-	int answer; /* end of a pipe on which its Error comes */
-} Worker;
+typedef struct UnitDump {
+	const KeptUnit *unit;
+	int dirfd;
+} UnitDump;
 
-static int worker_start(const KeptUnit *unit, int dirfd, Worker *worker, Error *err)
+static int unit_work(void *userdata, Error *err)
 {
-	int fds[2];
+	const UnitDump *dump = userdata;
 
-	if (pipe2(fds, O_CLOEXEC) < 0)
-		return error_errno(err, -errno, "Capturing %s", unit->name);
-	worker->answer = fds[0];
-	worker->pid = fork();
-	if (worker->pid == 0) {
-		Error answer = {0};
-
-		answer.code = unit_dump(unit, dirfd, &answer);
-		_exit(write(fds[1], &answer, sizeof(answer)) != (ssize_t)sizeof(answer));
-	}
-	(void)close(fds[1]);
-	if (worker->pid > 0)
-		return 0;
-	worker->pid = 0;
-	(void)close(worker->answer);
-	return error_errno(err, -EAGAIN, "Capturing %s", unit->name);
-}
-
-static int worker_finish(const KeptUnit *unit, Worker *worker, Error *err)
-{
-	Error answer = {0};
-	ssize_t n = read(worker->answer, &answer, sizeof(answer));
-
-	(void)close(worker->answer);
-	while (waitpid(worker->pid, NULL, 0) < 0 && errno == EINTR)
-		;
-	worker->pid = 0;
-	if (n != (ssize_t)sizeof(answer))
-		return error_set(err, -EIO, "Capturing %s: the worker died", unit->name);
-	return answer.code < 0 ? error_set(err, answer.code, "%s", answer.text) : 0;
+	return unit_dump(dump->unit, dump->dirfd, err);
 }
 
 int capture_dump(const KeptUnits *kept, int dirfd, Error *err)
@@ -222,17 +201,19 @@ int capture_dump(const KeptUnits *kept, int dirfd, Error *err)
 		int one = 0;
 
 		while (r == 0 && started < kept->n && started < i + at_once) {
-			one = worker_start(&kept->units[started], dirfd, &workers[started], &why);
+			UnitDump dump = {&kept->units[started], dirfd};
+
+			one = worker_start(&workers[started], unit_work, &dump, &why);
 			started++;
 			if (one < 0)
 				break;
 		}
 		/* After a failure those that were started are waited for: nothing may go on behind
 		 * the caller's back. */
-		if (one == 0 && workers[i].pid > 0)
-			one = worker_finish(&kept->units[i], &workers[i], &why);
+		if (one == 0)
+			one = worker_finish(&workers[i], -1, &why);
 		if (one < 0 && r == 0)
-			r = error_set(err, one, "%s", why.text);
+			r = error_set(err, one, "Capturing %s: %s", kept->units[i].name, why.text);
 	}
 	return r;
 }

@@ -21,6 +21,7 @@
 #include "swap/hold.h"
 #include "swap/journal.h"
 #include "swap/kept_units.h"
+#include "swap/lazy.h"
 #include "swap/paths.h"
 #include "swap/report.h"
 #include "swap/settle.h"
@@ -30,6 +31,7 @@
 
 #define HOOK_LIMIT_MS    60000
 #define HEALTH_PERIOD_NS 500000000L
+#define MEMORY_PERIOD_NS 500000000L
 
 /* One that has ended and that nobody has waited for yet still has its name. */
 static bool worker_is_alive(json_object *journal)
@@ -109,6 +111,37 @@ static int units_thawed(json_object *units, Error *err)
 	return r;
 }
 
+/* ---- memory ---- */
+
+/* Until all memory of all programs has come: before, the captures must not be wiped. */
+static int memory_wait(Journal *journal, json_object *units, Error *err)
+{
+	const struct timespec pause = {.tv_nsec = MEMORY_PERIOD_NS};
+	int64_t bytes;
+	int r = 0;
+
+	while (lazy_arrives(&bytes)) {
+		_cleanup_free_ char *text = text_format("%lld MiB of memory are still to come",
+							(long long)(bytes >> 20));
+
+		if (text && bytes > 0)
+			journal_progress(journal, text);
+		(void)nanosleep(&pause, NULL);
+	}
+	for (size_t i = 0; i < json_length(units); i++) {
+		json_object *unit = json_object_array_get_idx(units, i);
+
+		if (!lazy_lost(json_opt_string(unit, "cgroup", "")))
+			continue;
+		json_put_string(unit, "outcome", "lost");
+		r = error_set(err, -EIO,
+			      "%s: the process that brought its memory was killed, and it with it; "
+			      "systemd starts it afresh if its Restart= says so",
+			      json_opt_string(unit, "unit", ""));
+	}
+	return r;
+}
+
 /* ---- the end of a swap that went well so far ---- */
 
 static int captures_wipe(json_object *journal, Error *err)
@@ -149,7 +182,7 @@ static int landed_finish(Journal *journal, Error *err)
 {
 	json_object *o = journal_object(journal), *units = json_opt_array(o, "units");
 	bool returned = strcmp(json_opt_string(o, "direction", "forward"), "return") == 0;
-	Error why = {0}, hook = {0};
+	Error why = {0}, hook = {0}, memory = {0};
 	int r;
 
 	/* A journal that cannot be written is no reason to leave the programs to nobody. */
@@ -170,6 +203,8 @@ static int landed_finish(Journal *journal, Error *err)
 		journal_warn(journal, why.text);
 		why = (Error){0};
 	}
+	if (memory_wait(journal, units, &memory) < 0 && r == 0)
+		r = error_set(&why, memory.code, "%s", memory.text);
 	captures_settle(journal, units);
 	stage_undo();
 	if (r < 0)

@@ -8,3 +8,6 @@
 #define SEGUE_TRIAL_DIR SEGUE_STATE_DIR "/trial" /* of a check under way */
 #define SEGUE_RUN_DIR   "/run/segue"
 #define SEGUE_SOCKET    SEGUE_RUN_DIR "/segued.sock"
+#define SEGUE_ARRIVING_DIR                                                                         \
+	SEGUE_RUN_DIR "/arriving" /* memory that is still to come, see lazy.h                      \
+				   */

@@ -26,9 +26,11 @@
 #include "swap/cgroup.h"
 #include "swap/criu.h"
 #include "swap/hold.h"
+#include "swap/lazy.h"
 #include "swap/mounts.h"
 #include "swap/namespaces.h"
 #include "swap/network.h"
+#include "swap/peers.h"
 #include "swap/private.h"
 #include "swap/restore_external.h"
 #include "swap/streams.h"
@@ -41,11 +43,12 @@
 /* One tree being restored. */
 typedef struct Tree {
 	json_object *description;
-	const char *unit;
+	const char *unit, *cgroup;
 	CriuJob job;
 	int images_fd;
 	pid_t criu;
 	int ready, go; /* ends of the barrier's pipes, see criu.h */
+	int lazy_go;   /* see lazy.h; -1: all of its memory is restored first */
 } Tree;
 
 struct Restore {
@@ -93,6 +96,7 @@ void restore_free(Restore *restore)
 	for (size_t i = 0; i < restore->n; i++) {
 		criu_job_free(&restore->trees[i].job);
 		cleanup_close(&restore->trees[i].images_fd);
+		cleanup_close(&restore->trees[i].lazy_go);
 	}
 	free(restore->trees);
 	externals_free(restore->externals);
@@ -236,6 +240,8 @@ static int tree_arguments(Restore *restore, Tree *tree, Error *err)
 		r = criu_job_add(&tree->job, err, "%s", options[i]);
 	if (r == 0 && session_pid(tree->description))
 		r = criu_job_add(&tree->job, err, "--shell-job");
+	if (r == 0 && tree->lazy_go >= 0)
+		r = criu_job_add(&tree->job, err, "--lazy-pages");
 	tree->job.pid = session_pid(tree->description);
 	tree->job.log = "restore.log";
 	if (r == 0)
@@ -248,6 +254,10 @@ static int tree_start(Restore *restore, Tree *tree, int cgroup_fd, Error *err)
 	json_object *namespaces;
 	int r = json_get_object(tree->description, "namespaces", &namespaces, err);
 
+	if (r == 0 && json_opt_bool(tree->description, "lazy", false) && lazy_is_possible())
+		r = lazy_start(tree->images_fd, tree->cgroup,
+			       (pid_t)json_opt_int(tree->description, "pid", 0), &tree->lazy_go,
+			       err);
 	if (r == 0)
 		r = tree_arguments(restore, tree, err);
 	if (r == 0)
@@ -270,7 +280,7 @@ static int tree_start(Restore *restore, Tree *tree, int cgroup_fd, Error *err)
 	return r;
 }
 
-static int tree_add(Restore *restore, const char *unit, int unit_fd, json_object *description,
+static int tree_add(Restore *restore, json_object *unit, int unit_fd, json_object *description,
 		    Tree **ret, Error *err)
 {
 	const char *directory;
@@ -280,15 +290,17 @@ static int tree_add(Restore *restore, const char *unit, int unit_fd, json_object
 	if (r < 0)
 		return r;
 	*tree = (Tree){.description = description,
-		       .unit = unit,
+		       .unit = json_opt_string(unit, "unit", ""),
+		       .cgroup = json_opt_string(unit, "cgroup", ""),
 		       .job = CRIU_JOB_INIT,
 		       .images_fd = -1,
 		       .ready = -1,
-		       .go = -1};
+		       .go = -1,
+		       .lazy_go = -1};
 	restore->n++;
 	tree->images_fd = openat(unit_fd, directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (tree->images_fd < 0)
-		return error_errno(err, -errno, "Opening the images of %s", unit);
+		return error_errno(err, -errno, "Opening the images of %s", tree->unit);
 	*ret = tree;
 	return 0;
 }
@@ -314,7 +326,7 @@ static int unit_start(Restore *restore, json_object *unit, Error *err)
 	for (size_t i = 0; i < json_length(trees); i++) {
 		Tree *tree = NULL;
 
-		r = tree_add(restore, name, unit_fd, json_object_array_get_idx(trees, i), &tree,
+		r = tree_add(restore, unit, unit_fd, json_object_array_get_idx(trees, i), &tree,
 			     err);
 		if (r == 0)
 			r = tree_start(restore, tree, cgroup_fd, err);
@@ -423,6 +435,16 @@ static void tasks_place(json_object *unit)
 	}
 }
 
+/* Best effort: the peers would send again without it, later. */
+static void peers_tell(const Restore *restore)
+{
+	_cleanup_(peers_free) Peers peers = {0};
+
+	for (size_t i = 0; i < restore->n; i++)
+		(void)peers_read(restore->trees[i].images_fd, &peers, NULL);
+	peers_wake(&peers, restore_elapsed_us(restore));
+}
+
 int restore_thaw(Restore *restore, Error *err)
 {
 	json_object *units = json_opt_array(restore->capture, "units");
@@ -434,6 +456,7 @@ int restore_thaw(Restore *restore, Error *err)
 	r = hold_lower(err);
 	if (r < 0)
 		return r;
+	peers_tell(restore);
 	for (size_t i = 0; r == 0 && i < restore->n; i++)
 		if (write(restore->trees[i].go, "g", 1) != 1)
 			r = error_errno(err, -errno, "Letting %s run", restore->trees[i].unit);
@@ -443,6 +466,9 @@ int restore_thaw(Restore *restore, Error *err)
 
 		if (one < 0 && r == 0)
 			r = error_prefix(err, "Letting %s run", restore->trees[i].unit);
+		/* The rest of its memory may come now. */
+		cleanup_close(&restore->trees[i].lazy_go);
+		restore->trees[i].lazy_go = -1;
 	}
 	return r;
 }

@@ -61,7 +61,9 @@ static int filesystem_add(ModuleSet *set, const RootDevice *device, Error *err)
 	return r < 0 ? error_prefix(err, "Filesystem %s", device->point) : 0;
 }
 
-static int modules_collect(const Plan *plan, const Kernel *kernel, ModuleSet **ret, Error *err)
+/* *ret_first: how many of them are needed to come to the captures. */
+static int modules_collect(const Plan *plan, const Kernel *kernel, ModuleSet **ret,
+			   size_t *ret_first, Error *err)
 {
 	_cleanup_(cleanup_modules) ModuleSet *set = NULL;
 	LinkVisit visit = {.err = err};
@@ -71,10 +73,11 @@ static int modules_collect(const Plan *plan, const Kernel *kernel, ModuleSet **r
 		r = filesystem_add(set, &plan->root, err);
 	for (size_t i = 0; r == 0 && i < plan->n_devices; i++)
 		r = filesystem_add(set, &plan->devices[i], err);
-	if (r == 0)
-		r = modules_add_restore(set, err);
 	if (r == 0 && strcmp(plan->store->name, "ram") == 0)
 		r = modules_add_pmem(set, err);
+	*ret_first = modules_count(set);
+	if (r == 0)
+		r = modules_add_restore(set, err);
 	if (r < 0)
 		return error_prefix(err, "Kernel %s", kernel->version);
 	visit.set = set;
@@ -127,8 +130,18 @@ static int64_t pid_last(const Plan *plan)
 	return last + PID_ROOM;
 }
 
+/* The kernel's level of the console's messages, as it is now. */
+static json_object *console_level(void)
+{
+	_cleanup_free_ char *printk = NULL;
+
+	if (file_read_line(AT_FDCWD, "/proc/sys/kernel/printk", &printk, NULL) < 0)
+		return NULL;
+	return json_object_new_int((int)strtol(printk, NULL, 10));
+}
+
 static json_object *handover_make(const Plan *plan, const char *id, const char *direction,
-				  const ModuleSet *set)
+				  const ModuleSet *set, size_t first)
 {
 	json_object *o = json_object_new_object(), *mounts = json_object_new_array();
 
@@ -138,6 +151,8 @@ static json_object *handover_make(const Plan *plan, const char *id, const char *
 	json_put_string(o, "init", "/sbin/init");
 	json_put_int(o, "pid_last", pid_last(plan));
 	(void)json_object_object_add(o, "modules", modules_list(set));
+	json_put_int(o, "modules_first", (int64_t)first);
+	(void)json_object_object_add(o, "console_level", console_level());
 	(void)json_object_object_add(o, "root", device_describe(&plan->root));
 	for (size_t i = 0; i < plan->n_devices; i++)
 		if (plan->devices[i].early)
@@ -165,11 +180,12 @@ static int back_build(const Plan *plan, const char *id, const char *cmdline, jso
 {
 	_cleanup_(cleanup_modules) ModuleSet *set = NULL;
 	_cleanup_json_ json_object *handover = NULL;
-	int r = modules_collect(plan, &plan->from, &set, err);
+	size_t first;
+	int r = modules_collect(plan, &plan->from, &set, &first, err);
 
 	if (r < 0)
 		return r;
-	handover = handover_make(plan, id, "return", set);
+	handover = handover_make(plan, id, "return", set, first);
 	r = initrd_build(BACK_INITRD, set, handover, err);
 	if (r < 0)
 		return r;
@@ -180,12 +196,20 @@ static int back_build(const Plan *plan, const char *id, const char *cmdline, jso
 	return 0;
 }
 
+static bool is_chosen(const char *parameter, const char *base, const char *append)
+{
+	return strstr(base, parameter) || strstr(append, parameter);
+}
+
 /* A kernel that panics on the way starts the machine anew, which then is as after a power cut,
- * instead of standing still for ever. */
+ * instead of standing still for ever.  And it does not wait for a serial line to take hundreds of
+ * informational messages; they are in its log, and segue-init gives the console its level back. */
 static int next_cmdline(const char *base, const char *append, char **ret, Error *err)
 {
-	bool chosen = strstr(base, "panic=") || strstr(append, "panic=");
-	_cleanup_free_ char *extra = text_format("%s%s", chosen ? "" : "panic=10 ", append);
+	bool quiet = is_chosen("loglevel=", base, append) || is_chosen("quiet", base, append);
+	_cleanup_free_ char *extra =
+		text_format("%s%s%s", is_chosen("panic=", base, append) ? "" : "panic=10 ",
+			    quiet ? "" : "loglevel=6 ", append);
 
 	return extra ? kexec_cmdline(base, extra, ret, err)
 		     : error_errno(err, -ENOMEM, "Making the command line");
@@ -197,6 +221,7 @@ int stage_build(const Plan *plan, const char *id, Error *err)
 	_cleanup_free_ char *base = NULL, *cmdline = NULL;
 	_cleanup_json_ json_object *handover = NULL;
 	json_object *back = NULL;
+	size_t first;
 	int r = file_read_line(AT_FDCWD, "/proc/cmdline", &base, err);
 
 	if (r == 0)
@@ -205,12 +230,12 @@ int stage_build(const Plan *plan, const char *id, Error *err)
 		r = back_build(plan, id, cmdline, &back, err);
 	if (r < 0)
 		return error_prefix(err, "Preparing the way back");
-	r = modules_collect(plan, &plan->to, &set, err);
+	r = modules_collect(plan, &plan->to, &set, &first, err);
 	if (r < 0) {
 		(void)json_object_put(back);
 		return r;
 	}
-	handover = handover_make(plan, id, "forward", set);
+	handover = handover_make(plan, id, "forward", set, first);
 	(void)json_object_object_add(handover, "back", back);
 	r = initrd_build(FORWARD_INITRD, set, handover, err);
 	if (r == 0)

@@ -100,7 +100,7 @@ static int step_warm(Swap *swap, Error *err)
 	(void)json_object_put(findings);
 	if (r == 0)
 		r = warm_new(&swap->plan.kept, swap->capture_fd, &swap->warm, err);
-	if (r == 0)
+	if (r == 0 && swap->plan.config.warm)
 		warm_run(swap->warm, warm_tell, swap);
 	return r;
 }
@@ -142,7 +142,8 @@ static int step_freeze(Swap *swap, Error *err)
 	if (r < 0)
 		return r;
 	/* Settling took its time. */
-	warm_again(swap->warm, warm_tell, swap);
+	if (swap->plan.config.warm)
+		warm_again(swap->warm, warm_tell, swap);
 	swap->frozen = clock_mark();
 	r = hold_raise(err);
 	if (r < 0)
@@ -188,6 +189,8 @@ static int step_capture(Swap *swap, Error *err)
 
 		r = error_set(err, -EAGAIN, "%s", summary ? summary : "refused");
 	}
+	if (r == 0 && swap->plan.config.lazy)
+		capture_choose_lazy(kept);
 	if (r == 0)
 		r = capture_queues(kept, swap->capture_fd, err);
 	if (r == 0)

@@ -22,16 +22,24 @@ class Peer:
         self._process = network.client_start(sys.executable, SCRIPTS / f"{name}.py", *map(str, arguments),
                                              stdin=subprocess.PIPE, stdout=self._output, stderr=subprocess.STDOUT)
 
+    def _lines(self):
+        self._output.seek(0)
+        return self._output.read().decode(errors="replace").split("\n")[:-1]
+
+    def _state(self, line):
+        try:
+            return json.loads(line)
+        except ValueError:
+            raise RuntimeError(f"the peer {self.name} ended: {line}") from None
+
     def state(self):
         """What it last told: a dictionary; {} if nothing yet."""
-        self._output.seek(0)
-        lines = self._output.read().decode(errors="replace").split("\n")[:-1]
-        if not lines:
-            return {}
-        try:
-            return json.loads(lines[-1])
-        except ValueError:
-            raise RuntimeError(f"the peer {self.name} ended: {lines[-1]}") from None
+        lines = self._lines()
+        return self._state(lines[-1]) if lines else {}
+
+    def states(self):
+        """All that it told, once a second and at its end."""
+        return [self._state(line) for line in self._lines()]
 
     def wait(self, what, check, limit=60):
         """Wait until check(state) is true, and return the state; fails at once when the peer tells of an error."""

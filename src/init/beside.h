@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is done on another processor while segue-init goes on. */
+#pragma once
+
+#include <json-c/json.h>
+
+#include "base/error.h"
+#include "base/worker.h"
+
+/* Loads the modules that the root filesystem does not take. */
+int beside_load_modules(Worker *worker, json_object *handover, Error *err);
+
+/* Has criu find out what the running kernel can do, and leave that where each criu looks for it
+ * (/run/criu.kdat): it takes about a second of processor time, which else each would spend that
+ * restores a tree. */
+int beside_probe(Worker *worker, Error *err);
+
+/* Has the kernel read the captures that will be needed at once into memory; nobody waits for it. */
+void beside_read_ahead(int store_fd);
