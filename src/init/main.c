@@ -62,8 +62,9 @@ static void say(const char *fmt, ...)
 #define HUGE_PAGES "/sys/kernel/mm/transparent_hugepage/enabled"
 
 /* Mounting and leaving namespaces wait for grace periods of the kernel's RCU, which take tens of
- * milliseconds each while little runs; as the kernel itself does until it starts init, hurry.  And a
- * program whose few pages are spread over its memory is not to have a huge page cleared for each. */
+ * milliseconds each while little runs; as the kernel itself does until it starts init, hurry.  And
+ * a program whose few pages are spread over its memory is not to have a huge page cleared for each.
+ */
 static void kernel_hurry(void)
 {
 	(void)file_write_value(AT_FDCWD, "/sys/kernel/rcu_expedited", "1", NULL);
@@ -133,6 +134,8 @@ static int journal_continue(Landing *landing, Error *err)
 	_cleanup_free_ char *boot_id = NULL;
 	int r = journal_open(&landing->journal, err);
 
+	if (r == 0)
+		r = journal_to_memory(landing->journal, err);
 	if (r < 0)
 		return r;
 	json_put_string(journal_object(landing->journal), "direction",
@@ -267,6 +270,7 @@ static void fail_back(Landing *landing, const Error *why)
 		restore_kill(landing->restore);
 	if (landing->journal) {
 		json_put_string(journal_object(landing->journal), "reason", why->text);
+		journal_to_disk(landing->journal);
 		(void)journal_enter(landing->journal, SWAP_JUMP, NULL);
 	}
 	say("going back to the old kernel");

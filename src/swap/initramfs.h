@@ -31,7 +31,7 @@ typedef struct Initramfs {
 	const ModuleSet *modules; /* NULL: none */
 	const InitramfsFile *files;
 	size_t n_files;
-	bool zstd; /* compress it: smaller to load, slower to start */
+	bool zstd; /* compress it; the kernel must have CONFIG_RD_ZSTD */
 } Initramfs;
 
 /* Where a module of the set will be: what the handover names.  The caller frees it; NULL: no

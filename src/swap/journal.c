@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -15,6 +16,7 @@
 #include "swap/paths.h"
 
 #define JOURNAL_FILE SEGUE_SWAP_DIR "/journal.json"
+#define MEMORY_FILE  SEGUE_RUN_DIR "/journal.json"
 
 /* Space that is given up when the disk is full: that a swap was called off for it must be told. */
 #define RESERVE_FILE  SEGUE_SWAP_DIR "/reserve"
@@ -22,6 +24,7 @@
 
 struct Journal {
 	json_object *object;
+	bool in_memory;
 };
 
 static int journal_new(json_object *object, Journal **ret, Error *err)
@@ -93,12 +96,13 @@ int journal_begin(const char *from, const char *to, Journal **ret, Error *err)
 
 int journal_open(Journal **ret, Error *err)
 {
+	bool landing = path_exists(AT_FDCWD, MEMORY_FILE);
 	json_object *object;
 	int r;
 
-	if (!path_exists(AT_FDCWD, JOURNAL_FILE))
+	if (!landing && !path_exists(AT_FDCWD, JOURNAL_FILE))
 		return error_set(err, -ENOENT, "There has been no swap on this machine");
-	r = json_read(AT_FDCWD, JOURNAL_FILE, &object, err);
+	r = json_read(AT_FDCWD, landing ? MEMORY_FILE : JOURNAL_FILE, &object, err);
 	if (r < 0)
 		return r;
 	if (swap_state_by_name(json_opt_string(object, "state", "")) < 0) {
@@ -118,15 +122,41 @@ json_object *journal_object(Journal *journal)
 	return journal->object;
 }
 
+int journal_to_memory(Journal *journal, Error *err)
+{
+	journal->in_memory = true;
+	return directory_make(AT_FDCWD, SEGUE_RUN_DIR, 0755, err);
+}
+
+void journal_to_disk(Journal *journal)
+{
+	journal->in_memory = false;
+}
+
+static int file_save(const Journal *journal, Error *err)
+{
+	int r = json_write(AT_FDCWD, JOURNAL_FILE, journal->object, err);
+
+	if (r == 0)
+		(void)unlink(MEMORY_FILE);
+	return r;
+}
+
 int journal_save(Journal *journal, Error *err)
 {
 	Error full = {0};
-	int r = json_write(AT_FDCWD, JOURNAL_FILE, journal->object, &full);
+	int r;
+
+	if (journal->in_memory)
+		return json_write(AT_FDCWD, MEMORY_FILE, journal->object, err);
+	r = json_write(AT_FDCWD, JOURNAL_FILE, journal->object, &full);
+	if (r == 0)
+		(void)unlink(MEMORY_FILE);
 
 	/* Only what ends a swap may use the reserve: a swap does not go on with a full disk. */
 	if (r == -ENOSPC && !json_opt_bool(journal->object, "running", true) &&
 	    unlink(RESERVE_FILE) == 0)
-		return json_write(AT_FDCWD, JOURNAL_FILE, journal->object, err);
+		return file_save(journal, err);
 	return r < 0 ? error_set(err, r, "%s", full.text) : 0;
 }
 

@@ -4,11 +4,13 @@
  *
  * It is one JSON object in a file that is replaced atomically and synced at each transition, before
  * the transition takes effect; whoever finds the machine, in whatever boot, reads there what is
- * true.  Format: swap_status() in swap.h, and "frozen_us": when the first program was frozen,
- * "blackout_us": from then until they ran again "store": location of the captures, "stopped": units
- * that settle stopped "boot_id": of the boot that it began in, "worker_pid": who works on it there
- *   "landed_boot_id": of the boot that segue-init led to, "direction": "forward" or "return" once
- * landed, "reason": why it returned
+ * true.  In landing, between the jump and systemd, it lies in memory instead: waiting for the disk
+ * would be part of the blackout, and whoever finds the machine after that boot has ended is to do
+ * what the file on disk says, which is that it has jumped.  Format: swap_status() in swap.h, and
+ * "frozen_us": when the first program was frozen, "blackout_us": from then until they ran again
+ * "store": location of the captures, "stopped": units that settle stopped "boot_id": of the boot
+ * that it began in, "worker_pid": who works on it there "landed_boot_id": of the boot that
+ * segue-init led to, "direction": "forward" or "return" once landed, "reason": why it returned
  */
 #pragma once
 
@@ -34,6 +36,10 @@ static inline void cleanup_journal(Journal **journal)
 #define _cleanup_journal_ __attribute__((cleanup(cleanup_journal)))
 
 SwapState journal_state(const Journal *journal);
+
+/* Where it is written from now on: to memory, or to the disk again. */
+int journal_to_memory(Journal *journal, Error *err);
+void journal_to_disk(Journal *journal);
 
 /* Enters a state. */
 int journal_enter(Journal *journal, SwapState state, Error *err);

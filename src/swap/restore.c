@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/worker.h"
 #include "swap/adopt.h"
 #include "swap/capture.h"
 #include "swap/carry.h"
@@ -38,6 +39,7 @@
 /* After this a restore hangs: criu's own work, and memory from a slow disk. */
 #define RESTORE_LIMIT_S     60
 #define RESTORE_TREE_S      3
+#define NETWORK_LIMIT_MS    60000
 #define RESTORE_BYTES_PER_S (20LL << 20)
 
 /* One tree being restored. */
@@ -160,8 +162,9 @@ static int limits_restore(const Restore *restore, Error *err)
 	return 0;
 }
 
-static int network_return(const Restore *restore, Error *err)
+static int network_work(void *userdata, Error *err)
 {
+	const Restore *restore = userdata;
 	_cleanup_close_ int fd =
 		openat(restore->dirfd, "network", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int r;
@@ -172,15 +175,13 @@ static int network_return(const Restore *restore, Error *err)
 	return r < 0 ? r : network_restore(fd, err);
 }
 
-int restore_machine(Restore *restore, Error *err)
+static int files_return(Restore *restore, Error *err)
 {
 	const char *hostname = json_opt_string(restore->capture, "hostname", "");
-	int r;
+	int r = mounts_restore(json_opt_array(restore->capture, "mounts"), err);
 
-	clock_continue(restore);
 	if (*hostname && sethostname(hostname, strlen(hostname)) < 0)
 		return error_errno(err, -errno, "Setting the host name");
-	r = mounts_restore(json_opt_array(restore->capture, "mounts"), err);
 	if (r == 0)
 		r = carry_restore(json_opt_array(restore->capture, "carried"), restore->dirfd, err);
 	if (r < 0)
@@ -189,11 +190,25 @@ int restore_machine(Restore *restore, Error *err)
 	r = limits_restore(restore, err);
 	if (r == 0)
 		r = directory_make(AT_FDCWD, "/run/segue", 0755, err);
-	if (r == 0)
-		r = streams_new(&restore->streams, err);
-	if (r == 0)
-		r = network_return(restore, err);
-	return r;
+	return r < 0 ? r : streams_new(&restore->streams, err);
+}
+
+/* The network is restored by another process, on another processor if there is one. */
+int restore_machine(Restore *restore, Error *err)
+{
+	Worker network;
+	Error why = {0};
+	int r, files;
+
+	clock_continue(restore);
+	r = worker_start(&network, network_work, restore, err);
+	if (r < 0)
+		return r;
+	files = files_return(restore, err);
+	r = worker_finish(&network, NETWORK_LIMIT_MS, &why);
+	if (files < 0)
+		return files;
+	return r < 0 ? error_set(err, r, "%s", why.text) : 0;
 }
 
 /* ---- processes ---- */

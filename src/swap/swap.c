@@ -141,6 +141,9 @@ static int step_freeze(Swap *swap, Error *err)
 
 	if (r < 0)
 		return r;
+	/* What is on its way to the disk now has not to be waited for when the programs stand
+	 * still. */
+	sync();
 	/* Settling took its time. */
 	if (swap->plan.config.warm)
 		warm_again(swap->warm, warm_tell, swap);
