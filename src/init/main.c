@@ -145,6 +145,14 @@ static int journal_continue(Landing *landing, Error *err)
 	return journal_enter(landing->journal, SWAP_LAND, err);
 }
 
+static int modules_wait(Landing *landing, Error *err)
+{
+	int r = worker_finish(&landing->modules, MODULES_LIMIT_MS, err);
+
+	root_empty_initramfs(landing->initramfs);
+	return r;
+}
+
 static int store_open(Landing *landing, Error *err)
 {
 	json_object *location;
@@ -160,14 +168,6 @@ static int store_open(Landing *landing, Error *err)
 	if (r == 0)
 		beside_read_ahead(landing->store_fd);
 	return r < 0 ? r : restore_new(landing->store_fd, &landing->restore, err);
-}
-
-static int modules_wait(Landing *landing, Error *err)
-{
-	int r = worker_finish(&landing->modules, MODULES_LIMIT_MS, err);
-
-	root_empty_initramfs(landing->initramfs);
-	return r;
 }
 
 static int machine_restore(Landing *landing, Error *err)
@@ -217,8 +217,8 @@ static const struct Step {
 	{"mounting the root filesystem", NULL, root_enter, REBOOT},
 	{"mounting the other filesystems", NULL, filesystems_enter, BACK},
 	{"continuing the journal", "land-journal", journal_continue, BACK},
-	{"opening the store", "land-store", store_open, BACK},
 	{"loading the other modules", NULL, modules_wait, BACK},
+	{"opening the store", "land-store", store_open, BACK},
 	{"restoring the machine", "restore-machine", machine_restore, BACK},
 	{"restoring the programs", "restore-units", units_restore, BACK},
 	{"preparing systemd", "restore-adopt", units_adopt, BACK},

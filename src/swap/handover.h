@@ -3,7 +3,7 @@
  * What stage decides for segue-init, in the swap initramfs as /segue/handover.json:
  *   { "version": 1, "id": swap id, "direction": "forward"|"return",
  *     "modules": [ { "path": "/segue/modules/00-virtio.ko", "options": "" } ],    in load order
- *     "modules_first": how many of them the root filesystem and the store take,
+ *     "modules_first": how many of them the root filesystem takes,
  *     "console_level": 7,                                                         of the messages
  *     "root": { "source", "uuid", "fstype", "options" },
  *     "mounts": [ { "point", "source", "uuid", "fstype", "options" } ],           others on devices

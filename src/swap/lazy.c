@@ -270,8 +270,9 @@ static int server_turn(Server *server, Error *err)
 	for (size_t i = 0; r == 0 && ready > 0 && i < n; i++)
 		if (polled[i + 2].revents)
 			r = spaces_event(&server->spaces, i, forked, NULL, err);
-	/* Whoever waits for a page goes first. */
-	if (r == 0 && ready == 0 && busy)
+	/* Whoever waits for a page goes first; but a program that touches one page after the other
+	 * is served best by all of them being there. */
+	if (r == 0 && busy)
 		r = spaces_bring(&server->spaces, err);
 	free(polled);
 	return r;

@@ -11,7 +11,7 @@
 /* With a page that is waited for come those after it; in between, as much as does not keep the next
  * one waiting for long. */
 #define FAULT_BYTES ((uint64_t)64 << 10)
-#define BRING_BYTES ((uint64_t)512 << 10)
+#define BRING_BYTES ((uint64_t)256 << 10)
 
 void spaces_free(Spaces *spaces)
 {

@@ -61,7 +61,7 @@ static int filesystem_add(ModuleSet *set, const RootDevice *device, Error *err)
 	return r < 0 ? error_prefix(err, "Filesystem %s", device->point) : 0;
 }
 
-/* *ret_first: how many of them are needed to come to the captures. */
+/* *ret_first: how many of them the root filesystem takes. */
 static int modules_collect(const Plan *plan, const Kernel *kernel, ModuleSet **ret,
 			   size_t *ret_first, Error *err)
 {
@@ -73,9 +73,9 @@ static int modules_collect(const Plan *plan, const Kernel *kernel, ModuleSet **r
 		r = filesystem_add(set, &plan->root, err);
 	for (size_t i = 0; r == 0 && i < plan->n_devices; i++)
 		r = filesystem_add(set, &plan->devices[i], err);
+	*ret_first = modules_count(set);
 	if (r == 0 && strcmp(plan->store->name, "ram") == 0)
 		r = modules_add_pmem(set, err);
-	*ret_first = modules_count(set);
 	if (r == 0)
 		r = modules_add_restore(set, err);
 	if (r < 0)
