@@ -107,6 +107,40 @@ static void test_prefix_and_suffix(void **state)
 	assert_false(text_has_suffix("vice", ".service"));
 }
 
+static void test_nothing_is_replaced(void **state)
+{
+	char path[] = "/tmp/segue-file-XXXXXX";
+	_cleanup_free_ char *temporary = NULL, *file = NULL, *text = NULL;
+
+	assert_non_null(mkdtemp(path));
+	file = text_format("%s/file", path);
+	temporary = text_format("%s/file.new", path);
+	assert_int_equal(file_write_new(AT_FDCWD, file, "a", 1, 0600, NULL), 0);
+	assert_int_equal(file_write_new(AT_FDCWD, file, "b", 1, 0600, NULL), -EEXIST);
+	assert_false(path_exists(AT_FDCWD, temporary));
+	assert_int_equal(file_read(AT_FDCWD, file, &text, NULL, NULL), 0);
+	assert_string_equal(text, "a");
+	assert_int_equal(directory_remove(AT_FDCWD, path, NULL), 0);
+}
+
+static void test_no_more_than_a_maximum_is_read(void **state)
+{
+	char path[] = "/tmp/segue-file-XXXXXX";
+	_cleanup_free_ char *whole = NULL, *none = NULL;
+	int fd = mkstemp(path);
+	size_t size;
+
+	assert_int_equal(write(fd, "12345", 5), 5);
+	(void)close(fd);
+	assert_int_equal(file_read_max(AT_FDCWD, path, 5, &whole, &size, NULL), 0);
+	assert_int_equal(size, 5);
+	assert_int_equal(file_read_max(AT_FDCWD, path, 4, &none, &size, NULL), -EFBIG);
+	assert_int_equal(file_read_max(AT_FDCWD, "/dev/zero", 5, &none, &size, NULL), -EINVAL);
+	assert_int_equal(file_read_max(AT_FDCWD, "/tmp", 5, &none, &size, NULL), -EINVAL);
+	assert_null(none);
+	(void)unlink(path);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -116,6 +150,8 @@ int main(void)
 		cmocka_unit_test(test_missing_file_is_named),
 		cmocka_unit_test(test_directories),
 		cmocka_unit_test(test_prefix_and_suffix),
+		cmocka_unit_test(test_nothing_is_replaced),
+		cmocka_unit_test(test_no_more_than_a_maximum_is_read),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

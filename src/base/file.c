@@ -16,14 +16,12 @@
 
 #define FILE_READ_MAX (64U << 20)
 
-int file_read(int dirfd, const char *path, char **ret_text, size_t *ret_size, Error *err)
+static int descriptor_read(int fd, const char *path, size_t max, char **ret_text, size_t *ret_size,
+			   Error *err)
 {
-	_cleanup_close_ int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC);
 	_cleanup_free_ char *text = NULL;
 	size_t size = 0, room = 0;
 
-	if (fd < 0)
-		return error_errno(err, -errno, "Opening %s", path);
 	for (;;) {
 		ssize_t n;
 
@@ -42,7 +40,7 @@ int file_read(int dirfd, const char *path, char **ret_text, size_t *ret_size, Er
 		if (n == 0)
 			break;
 		size += (size_t)n;
-		if (size > FILE_READ_MAX)
+		if (size > max)
 			return error_errno(err, -EFBIG, "Reading %s", path);
 	}
 	text[size] = '\0';
@@ -50,6 +48,28 @@ int file_read(int dirfd, const char *path, char **ret_text, size_t *ret_size, Er
 	if (ret_size)
 		*ret_size = size;
 	return 0;
+}
+
+int file_read(int dirfd, const char *path, char **ret_text, size_t *ret_size, Error *err)
+{
+	_cleanup_close_ int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return error_errno(err, -errno, "Opening %s", path);
+	return descriptor_read(fd, path, FILE_READ_MAX, ret_text, ret_size, err);
+}
+
+int file_read_max(int dirfd, const char *path, size_t max, char **ret_text, size_t *ret_size,
+		  Error *err)
+{
+	_cleanup_close_ int fd = openat(dirfd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return error_errno(err, -errno, "Opening %s", path);
+	if (!S_ISREG(st.st_mode))
+		return error_set(err, -EINVAL, "%s is not a file", path);
+	return descriptor_read(fd, path, max, ret_text, ret_size, err);
 }
 
 int file_read_line(int dirfd, const char *path, char **ret_text, Error *err)
@@ -108,8 +128,19 @@ static int directory_sync(int dirfd, const char *path, Error *err)
 	return 0;
 }
 
-int file_write_atomic(int dirfd, const char *path, const void *data, size_t size, mode_t mode,
-		      Error *err)
+/* Puts what is written in `temporary` to `path`. */
+static int file_place(int dirfd, const char *temporary, const char *path, bool replace)
+{
+	if (replace)
+		return renameat(dirfd, temporary, dirfd, path);
+	/* Unlike RENAME_NOREPLACE every filesystem has it. */
+	if (linkat(dirfd, temporary, dirfd, path, 0) < 0)
+		return -1;
+	return unlinkat(dirfd, temporary, 0);
+}
+
+static int file_write_whole(int dirfd, const char *path, const void *data, size_t size, mode_t mode,
+			    bool replace, Error *err)
 {
 	_cleanup_free_ char *temporary = text_format("%s.new", path);
 	_cleanup_close_ int fd = -1;
@@ -126,12 +157,25 @@ int file_write_atomic(int dirfd, const char *path, const void *data, size_t size
 		(void)unlinkat(dirfd, temporary, 0);
 		return error_prefix(err, "%s", temporary);
 	}
-	if (fchmod(fd, mode) < 0 || fsync(fd) < 0 || renameat(dirfd, temporary, dirfd, path) < 0) {
+	if (fchmod(fd, mode) < 0 || fsync(fd) < 0 ||
+	    file_place(dirfd, temporary, path, replace) < 0) {
 		r = error_errno(err, -errno, "Writing %s", path);
 		(void)unlinkat(dirfd, temporary, 0);
 		return r;
 	}
 	return directory_sync(dirfd, path, err);
+}
+
+int file_write_atomic(int dirfd, const char *path, const void *data, size_t size, mode_t mode,
+		      Error *err)
+{
+	return file_write_whole(dirfd, path, data, size, mode, true, err);
+}
+
+int file_write_new(int dirfd, const char *path, const void *data, size_t size, mode_t mode,
+		   Error *err)
+{
+	return file_write_whole(dirfd, path, data, size, mode, false, err);
 }
 
 int directory_make(int dirfd, const char *path, mode_t mode, Error *err)

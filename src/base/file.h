@@ -14,6 +14,11 @@
  * -EFBIG if it is larger than 64 MiB. */
 int file_read(int dirfd, const char *path, char **ret_text, size_t *ret_size, Error *err);
 
+/* As file_read(), of a regular file of at most `max` bytes, for what may be anything: it waits for
+ * no pipe, and -EFBIG comes after `max` bytes, even of a file without an end. */
+int file_read_max(int dirfd, const char *path, size_t max, char **ret_text, size_t *ret_size,
+		  Error *err);
+
 /* As file_read(), without the trailing newline.  For one-value files. */
 int file_read_line(int dirfd, const char *path, char **ret_text, Error *err);
 
@@ -24,6 +29,10 @@ int file_write_value(int dirfd, const char *path, const char *value, Error *err)
  * content or the new one, and after a return of 0 the new one is on the medium. */
 int file_write_atomic(int dirfd, const char *path, const void *data, size_t size, mode_t mode,
 		      Error *err);
+
+/* As file_write_atomic(), but replaces nothing: -EEXIST. */
+int file_write_new(int dirfd, const char *path, const void *data, size_t size, mode_t mode,
+		   Error *err);
 
 /* write(2) until everything is written. */
 int file_write_all(int fd, const void *data, size_t size, Error *err);
