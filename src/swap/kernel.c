@@ -312,7 +312,7 @@ static int kernel_validate(const Kernel *k, char **versions, Error *err)
 				 "Kernel %s has modules that are not indexed (no "
 				 "%s/modules.dep.bin); run depmod %s",
 				 k->version, k->modules_dir, k->version);
-	return kernel_image_check(k->image, k->version, err);
+	return kernel_image_check(AT_FDCWD, k->image, k->version, err);
 }
 
 int kernel_find(const char *root, const char *version, Kernel *ret, Error *err)

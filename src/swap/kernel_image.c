@@ -60,9 +60,9 @@ static int version_check(int fd, const char *path, const char *version, off_t of
 	return 0;
 }
 
-int kernel_image_check(const char *path, const char *version, Error *err)
+int kernel_image_check(int dirfd, const char *path, const char *version, Error *err)
 {
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC);
 	uint8_t header[HEADER_END];
 	uint32_t setup, whole;
 	struct stat st;
