@@ -18,6 +18,17 @@ _segue_kernels() {
 	done
 }
 
+_segue_releases() {
+	segue release list --json 2>/dev/null | sed -n 's/^ *"name": *"\(.*\)",*$/\1/p'
+}
+
+_segue_keys() {
+	local path
+	for path in "${XDG_DATA_HOME:-$HOME/.local/share}"/segue/keys/*.pub; do
+		[[ -e $path ]] && basename "$path" .pub
+	done
+}
+
 _segue() {
 	local cur prev verb words
 	cur=${COMP_WORDS[COMP_CWORD]}
@@ -26,12 +37,31 @@ _segue() {
 	COMPREPLY=()
 
 	if ((COMP_CWORD == 1)); then
-		words="keep unkeep list run check swap status log return help --help --version"
+		words="keep unkeep list run check swap status log return release key trust help --help --version"
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 		return
 	fi
+	if ((COMP_CWORD == 2)); then
+		words=""
+		case $verb in
+		release) words="create sign verify list show rm --help" ;;
+		key) words="new show --help" ;;
+		trust) words="new sign show --help" ;;
+		esac
+		if [[ -n $words ]]; then
+			mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+			return
+		fi
+	fi
+	case $verb in
+	release | key | trust) verb="$verb ${COMP_WORDS[2]}" ;;
+	esac
 	case $prev in
 	--kernel)
+		if [[ $verb == release* ]]; then
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return
+		fi
 		mapfile -t COMPREPLY < <(compgen -W "$(_segue_kernels)" -- "$cur")
 		return
 		;;
@@ -43,7 +73,20 @@ _segue() {
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		return
 		;;
-	--unit | --description | --setenv) return ;;
+	--key | --signer | --owner)
+		mapfile -t COMPREPLY < <(compgen -W "$(_segue_keys)" -- "$cur")
+		return
+		;;
+	--dir | --modules)
+		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+		return
+		;;
+	--config | --root-image | --passphrase-file)
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		return
+		;;
+	--unit | --description | --setenv | --cmdline | --name | --channel | --version | --expires) return ;;
+	--chunk-size | --threshold | --owner-threshold) return ;;
 	esac
 	case $verb in
 	keep) words="--adapt --stopped --json --help" ;;
@@ -55,13 +98,37 @@ _segue() {
 	status) words="--json --help" ;;
 	log) words="--json --help" ;;
 	return) words="--quiet --json --help" ;;
-	help) words="--help keep unkeep list run check swap status log return help" ;;
+	"release create")
+		words="--modules --kernel --config --root-image --cmdline --name --channel --version --expires"
+		words+=" --chunk-size --key --passphrase-file --dir --dry-run --quiet --json --help"
+		;;
+	"release sign") words="--key --passphrase-file --dir --help" ;;
+	"release verify") words="--dir --quiet --json --help" ;;
+	"release list") words="--dir --json --help" ;;
+	"release show") words="--dir --json --help" ;;
+	"release rm") words="--dry-run --dir --help" ;;
+	"key new") words="--passphrase-file --no-passphrase --dir --json --help" ;;
+	"key show") words="--passphrase-file --dir --json --help" ;;
+	"trust new")
+		words="--signer --threshold --owner --owner-threshold --expires --recover --key"
+		words+=" --passphrase-file --dir --help"
+		;;
+	"trust sign") words="--key --passphrase-file --dir --help" ;;
+	"trust show") words="--dir --json --help" ;;
+	help) words="--help keep unkeep list run check swap status log return release key trust help" ;;
 	*) return ;;
 	esac
 	if [[ $cur != -* ]]; then
 		case $verb in
 		keep) words=$(_segue_units) ;;
 		unkeep) words=$(_segue_kept) ;;
+		"release create")
+			mapfile -t COMPREPLY < <(compgen -f -X '!*.deb' -- "$cur")
+			mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -d -- "$cur")
+			return
+			;;
+		"release "*) words=$(_segue_releases) ;;
+		"key show") words=$(_segue_keys) ;;
 		run)
 			mapfile -t COMPREPLY < <(compgen -c -- "$cur")
 			return

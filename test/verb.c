@@ -47,26 +47,50 @@ static void test_table(void **state)
 	assert_null(verb_find("nonsense"));
 }
 
+/* From where `begin` is to the next macro that begins another part; all of it for a verb of one
+ * word, whose page has no other. */
+static char *page_part(const char *page, const Verb *verb, const char *macro)
+{
+	_cleanup_free_ char *label = text_format("\n%s%s\n", macro, verb->name);
+	const char *begin = strstr(page, label), *end;
+
+	if (!strchr(verb->name, ' '))
+		return strdup(page);
+	if (!begin) {
+		fail_msg("The manual page has no %s%s", macro, verb->name);
+		return NULL;
+	}
+	for (end = begin + strlen(label); *end; end++)
+		if (text_has_prefix(end, "\n.Nm") || text_has_prefix(end, "\n.Ss") ||
+		    text_has_prefix(end, "\n.Sh"))
+			break;
+	return strndup(begin, (size_t)(end - begin));
+}
+
 static void test_manual_pages(void **state)
 {
 	_cleanup_free_ char *overview = source("doc/segue.8");
 
 	for (size_t i = 0; verbs[i]; i++) {
-		_cleanup_free_ char *path = text_format("doc/segue-%s.8", verbs[i]->name);
-		_cleanup_free_ char *line = text_format(".It Cm %s\n", verbs[i]->name);
+		const Verb *verb = verbs[i];
+		_cleanup_free_ char *path =
+			text_format("doc/segue-%.*s.8", (int)strcspn(verb->name, " "), verb->name);
+		_cleanup_free_ char *line = text_format(".It Cm %s\n", verb->name);
 		_cleanup_free_ char *page = source(path);
+		_cleanup_free_ char *synopses = page_part(page, verb, ".Nm segue ");
+		_cleanup_free_ char *list = page_part(page, verb, ".Ss ");
 
 		if (!strstr(overview, line))
-			fail_msg("doc/segue.8 does not list %s", verbs[i]->name);
+			fail_msg("doc/segue.8 does not list %s", verb->name);
 		if (!strstr(page, ".Sh EXAMPLES"))
 			fail_msg("%s has no example", path);
-		for (const VerbOption *option = verbs[i]->options; option->name; option++) {
+		for (const VerbOption *option = verb->options; option->name; option++) {
 			_cleanup_free_ char *flag = text_format(".It Fl -%s", option->name);
-			_cleanup_free_ char *synopsis = text_format(".Op Fl -%s", option->name);
+			_cleanup_free_ char *synopsis = text_format(" Fl -%s", option->name);
 
-			if (!strstr(page, flag) || !strstr(page, synopsis))
-				fail_msg("%s does not have --%s in its synopsis and list", path,
-					 option->name);
+			if (!strstr(list, flag) || !strstr(synopses, synopsis))
+				fail_msg("%s does not have --%s of %s in its synopsis and list",
+					 path, option->name, verb->name);
 		}
 	}
 }
@@ -74,7 +98,8 @@ static void test_manual_pages(void **state)
 /* The part of a completion that is for one verb: from its label to the next ";;". */
 static char *completion_part(const char *text, const char *verb)
 {
-	_cleanup_free_ char *label = text_format("\n\t%s)", verb);
+	const char *quote = strchr(verb, ' ') ? "\"" : "";
+	_cleanup_free_ char *label = text_format("\n\t%s%s%s)", quote, verb, quote);
 	/* The labels of later, smaller switches are indented more. */
 	const char *begin = strstr(text, label);
 	const char *end = begin ? strstr(begin, ";;") : NULL;
@@ -111,6 +136,17 @@ static void test_completion_of(const char *path)
 	}
 }
 
+/* What completes the second word of a verb. */
+static char *completion_group(const char *text, const char *word, bool wanted)
+{
+	_cleanup_free_ char *label = text_format("\n\t\t%s) words=", word);
+	const char *begin = strstr(text, label);
+
+	if (!wanted || !begin)
+		return strdup("");
+	return strndup(begin + strlen(label), strcspn(begin + strlen(label), "\n"));
+}
+
 static void test_bash_completion(void **state)
 {
 	_cleanup_free_ char *text = source("completion/segue.bash");
@@ -119,7 +155,11 @@ static void test_bash_completion(void **state)
 	test_completion_of("completion/segue.bash");
 	assert_non_null(list);
 	for (size_t i = 0; verbs[i]; i++) {
-		if (!has_word(list, verbs[i]->name))
+		const char *second = strchr(verbs[i]->name, ' ');
+		_cleanup_free_ char *first = strndup(verbs[i]->name, strcspn(verbs[i]->name, " "));
+		_cleanup_free_ char *group = completion_group(text, first, second != NULL);
+
+		if (!has_word(list, first) || (second && !has_word(group, second + 1)))
 			fail_msg("bash does not complete the verb %s", verbs[i]->name);
 	}
 }
@@ -130,8 +170,9 @@ static void test_zsh_completion(void **state)
 
 	test_completion_of("completion/_segue");
 	for (size_t i = 0; verbs[i]; i++) {
-		_cleanup_free_ char *line =
-			text_format("'%s:%s'", verbs[i]->name, verbs[i]->summary);
+		const char *second = strchr(verbs[i]->name, ' ');
+		_cleanup_free_ char *line = text_format(
+			"'%s:%s'", second ? second + 1 : verbs[i]->name, verbs[i]->summary);
 
 		if (!strstr(text, line))
 			fail_msg("zsh does not complete %s", line);
@@ -153,6 +194,27 @@ static int record(const VerbArguments *arguments)
 		(void)snprintf(seen_text + strlen(seen_text), sizeof(seen_text) - strlen(seen_text),
 			       "%s ", arguments->positional[i]);
 	return STATUS_DONE;
+}
+
+static void test_verbs_of_two_words(void **state)
+{
+	char create[] = "create", release[] = "release", list[] = "list", none[] = "none";
+	char *const two[] = {release, create, list}, *const one[] = {list, create},
+		    *const group[] = {release}, *const wrong[] = {release, none},
+		    *const unknown[] = {none};
+	int used, status = -1;
+
+	assert_ptr_equal(verb_match(3, two, &used, &status), &verb_release_create);
+	assert_int_equal(used, 2);
+	assert_ptr_equal(verb_match(2, one, &used, &status), &verb_list);
+	assert_int_equal(used, 1);
+	assert_int_equal(status, -1);
+	assert_null(verb_match(1, group, &used, &status));
+	assert_int_equal(status, STATUS_USAGE);
+	assert_null(verb_match(2, wrong, &used, &status));
+	assert_int_equal(status, STATUS_USAGE);
+	assert_null(verb_match(1, unknown, &used, &status));
+	assert_int_equal(status, STATUS_USAGE);
 }
 
 static int parse(bool command, int max, char *a, char *b, char *c)
@@ -219,7 +281,7 @@ int main(void)
 		cmocka_unit_test(test_table),           cmocka_unit_test(test_manual_pages),
 		cmocka_unit_test(test_bash_completion), cmocka_unit_test(test_zsh_completion),
 		cmocka_unit_test(test_command_lines),   cmocka_unit_test(test_wrong_command_lines),
-		cmocka_unit_test(test_exit_statuses),
+		cmocka_unit_test(test_exit_statuses),   cmocka_unit_test(test_verbs_of_two_words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

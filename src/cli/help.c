@@ -4,14 +4,15 @@
 static int run(const VerbArguments *arguments)
 {
 	const Verb *verb;
+	int used, status;
 
 	if (arguments->n_positional == 0) {
 		verb_print_overview();
 		return STATUS_DONE;
 	}
-	verb = verb_find(arguments->positional[0]);
+	verb = verb_match(arguments->n_positional, arguments->positional, &used, &status);
 	if (!verb)
-		return verb_usage("", "\"%s\" is not a verb", arguments->positional[0]);
+		return status;
 	verb_print_help(verb);
 	return STATUS_DONE;
 }
@@ -21,6 +22,6 @@ const Verb verb_help = {
 	.arguments = "[VERB]",
 	.summary = "Show what there is, or what a verb does",
 	.options = (const VerbOption[]){{0}},
-	.arguments_max = 1,
+	.arguments_max = 2,
 	.run = run,
 };

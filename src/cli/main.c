@@ -8,6 +8,7 @@
 int main(int argc, char *argv[])
 {
 	const Verb *verb;
+	int used, status;
 
 	if (argc < 2)
 		return verb_usage("", "A verb is missing");
@@ -19,8 +20,6 @@ int main(int argc, char *argv[])
 		(void)printf("segue %s\n", SEGUE_VERSION);
 		return STATUS_DONE;
 	}
-	verb = verb_find(argv[1]);
-	if (!verb)
-		return verb_usage("", "\"%s\" is not a verb", argv[1]);
-	return verb_main(verb, argc - 1, argv + 1);
+	verb = verb_match(argc - 1, argv + 1, &used, &status);
+	return verb ? verb_main(verb, argc - used, argv + used) : status;
 }

@@ -10,10 +10,20 @@
 #include "base/cleanup.h"
 
 #define HELP_COLUMN 26
+#define VERB_COLUMN 14
 
 const Verb *const verbs[] = {
-	&verb_keep,   &verb_unkeep, &verb_list,   &verb_run,  &verb_check, &verb_swap,
-	&verb_status, &verb_log,    &verb_return, &verb_help, NULL,
+	&verb_keep,         &verb_unkeep,
+	&verb_list,         &verb_run,
+	&verb_check,        &verb_swap,
+	&verb_status,       &verb_log,
+	&verb_return,       &verb_release_create,
+	&verb_release_sign, &verb_release_verify,
+	&verb_release_list, &verb_release_show,
+	&verb_release_rm,   &verb_key_new,
+	&verb_key_show,     &verb_trust_new,
+	&verb_trust_sign,   &verb_trust_show,
+	&verb_help,         NULL,
 };
 
 const Verb *verb_find(const char *name)
@@ -21,6 +31,68 @@ const Verb *verb_find(const char *name)
 	for (size_t i = 0; verbs[i]; i++) {
 		if (!strcmp(verbs[i]->name, name))
 			return verbs[i];
+	}
+	return NULL;
+}
+
+/* The second word of a verb whose first is `word`; NULL if it has another. */
+static const char *second_word(const Verb *verb, const char *word)
+{
+	size_t n = strlen(word);
+
+	return !strncmp(verb->name, word, n) && verb->name[n] == ' ' ? verb->name + n + 1 : NULL;
+}
+
+/* The verbs that begin with a word; false: there are none. */
+static bool print_group(FILE *to, const char *word, const char *separator)
+{
+	bool found = false;
+
+	for (size_t i = 0; verbs[i]; i++) {
+		const char *second = second_word(verbs[i], word);
+
+		if (second && to)
+			(void)fprintf(to, "%s%s", found ? separator : "", second);
+		found = found || second;
+	}
+	return found;
+}
+
+static void print_group_help(const char *word)
+{
+	(void)printf("Usage: segue %s VERB [OPTION...] [ARGUMENT...]\n\nVerbs:\n", word);
+	for (size_t i = 0; verbs[i]; i++)
+		if (second_word(verbs[i], word))
+			(void)printf("  %-*s %s\n", VERB_COLUMN, verbs[i]->name, verbs[i]->summary);
+	(void)printf("\nSee segue-%s(8).\n", word);
+}
+
+const Verb *verb_match(int n_words, char *const words[], int *ret_used, int *ret_status)
+{
+	const Verb *verb = verb_find(words[0]);
+
+	*ret_used = 1;
+	if (verb)
+		return verb;
+	for (size_t i = 0; verbs[i] && n_words > 1; i++) {
+		const char *second = second_word(verbs[i], words[0]);
+
+		*ret_used = 2;
+		if (second && !strcmp(second, words[1]))
+			return verbs[i];
+	}
+	if (!print_group(NULL, words[0], "")) {
+		*ret_status = verb_usage("", "\"%s\" is not a verb", words[0]);
+	} else if (n_words > 1 && !strcmp(words[1], "--help")) {
+		print_group_help(words[0]);
+		*ret_status = STATUS_DONE;
+	} else {
+		*ret_status = STATUS_USAGE;
+		(void)fprintf(stderr,
+			      "segue: \"%s%s%s\" is not a verb; %s goes on with one of: ", words[0],
+			      n_words > 1 ? " " : "", n_words > 1 ? words[1] : "", words[0]);
+		(void)print_group(stderr, words[0], ", ");
+		(void)fprintf(stderr, "\n");
 	}
 	return NULL;
 }
@@ -48,7 +120,7 @@ void verb_print_help(const Verb *verb)
 	for (const VerbOption *option = verb->options; option->name; option++)
 		print_option(option->name, option->argument, option->help);
 	print_option("help", NULL, "show this");
-	(void)printf("\nSee segue-%s(8).\n", verb->name);
+	(void)printf("\nSee segue-%.*s(8).\n", (int)strcspn(verb->name, " "), verb->name);
 }
 
 void verb_print_overview(void)
@@ -57,7 +129,7 @@ void verb_print_overview(void)
 		     "Moves this machine onto a new kernel while its programs keep running.\n\n"
 		     "Verbs:\n");
 	for (size_t i = 0; verbs[i]; i++)
-		(void)printf("  %-8s %s\n", verbs[i]->name, verbs[i]->summary);
+		(void)printf("  %-*s %s\n", VERB_COLUMN, verbs[i]->name, verbs[i]->summary);
 	(void)printf("\nOptions:\n");
 	print_option("help", NULL, "show this, or what a verb does: segue VERB --help");
 	print_option("version", NULL, "show the version");

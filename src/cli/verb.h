@@ -30,7 +30,7 @@ typedef struct VerbOption {
 typedef struct VerbArguments VerbArguments;
 
 typedef struct Verb {
-	const char *name;
+	const char *name;      /* one word, or two: "release create" */
 	const char *arguments; /* as they are called in the help; "" if there are none */
 	const char *summary;
 	const VerbOption *options;
@@ -52,17 +52,24 @@ struct VerbArguments {
 };
 
 extern const Verb verb_keep, verb_unkeep, verb_list, verb_run, verb_check, verb_swap, verb_status,
-	verb_log, verb_return, verb_help;
+	verb_log, verb_return, verb_release_create, verb_release_sign, verb_release_verify,
+	verb_release_list, verb_release_show, verb_release_rm, verb_key_new, verb_key_show,
+	verb_trust_new, verb_trust_sign, verb_trust_show, verb_help;
 
 /* Ends with NULL. */
 extern const Verb *const verbs[];
 
 const Verb *verb_find(const char *name);
 
+/* The verb that a command line begins with, and how many words of it that takes.  NULL: there is
+ * none and that was told, or what verbs begin with the first word, if --help follows it;
+ * *ret_status is then the exit status. */
+const Verb *verb_match(int n_words, char *const words[], int *ret_used, int *ret_status);
+
 /* The value of an option, "" if it takes none; NULL if it was not given.  The last one counts. */
 const char *verb_option(const VerbArguments *arguments, const char *name);
 
-/* Runs a verb on the arguments that follow its name.  argv[0] is the verb's name. */
+/* Runs a verb on the arguments that follow its name.  argv[0] is the last word of that. */
 int verb_main(const Verb *verb, int argc, char *argv[]);
 
 void verb_print_help(const Verb *verb);
