@@ -28,22 +28,27 @@ static void test_defaults(void **state)
 	assert_int_equal(config.on_new_kernel, CONFIG_NEW_KERNEL_SAY);
 	assert_int_equal(config.health_timeout_s, 30);
 	assert_string_equal(config.kexec_append, "");
+	assert_true(config.warm);
+	assert_true(config.lazy);
 }
 
 static void test_everything(void **state)
 {
 	_cleanup_config_ Config config = {0};
 
-	assert_int_equal(parse("[segue]\nStore=ram\nStorePath=/srv/c\nGroup=adm\nOnNewKernel=swap\n"
-			       "HealthTimeoutSec=90\nKexecAppend=quiet memmap=1G!1G\n",
-			       &config, NULL),
-			 0);
+	assert_int_equal(
+		parse("[segue]\nStore=ram\nStorePath=/srv/c\nGroup=adm\nOnNewKernel=swap\n"
+		      "HealthTimeoutSec=90\nKexecAppend=quiet memmap=1G!1G\nWarm=no\nLazy=no\n",
+		      &config, NULL),
+		0);
 	assert_int_equal(config.store, CONFIG_STORE_RAM);
 	assert_string_equal(config.store_path, "/srv/c");
 	assert_string_equal(config.group, "adm");
 	assert_int_equal(config.on_new_kernel, CONFIG_NEW_KERNEL_SWAP);
 	assert_int_equal(config.health_timeout_s, 90);
 	assert_string_equal(config.kexec_append, "quiet memmap=1G!1G");
+	assert_false(config.warm);
+	assert_false(config.lazy);
 }
 
 static void test_the_last_one_counts(void **state)

@@ -166,7 +166,7 @@ void put(const char *name, const void *data, size_t size)
 
 	*strrchr(parent, '/') = '\0';
 	assert_int_equal(directory_make(AT_FDCWD, parent, 0755, NULL), 0);
-	assert_int_equal(file_write_atomic(AT_FDCWD, path, data, size, 0644, NULL), 0);
+	assert_int_equal(file_write_atomic(AT_FDCWD, path, data, size, 0600, NULL), 0);
 }
 
 /* ---- archives ---- */

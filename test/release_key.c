@@ -208,6 +208,21 @@ static void test_damaged_keys(void **state)
 }
 
 /* Without a token: that it is asked for, and that its absence is told. */
+static void test_a_key_that_others_can_read(void **state)
+{
+	_cleanup_free_ char *path = text_format("%s/open.key", top);
+	_cleanup_private_key_ PrivateKey *key = NULL, *opened = NULL;
+	Error err = {0};
+
+	assert_int_equal(private_key_generate(&key, NULL), 0);
+	write_key("open.key", key, NULL);
+	assert_int_equal(chmod(path, 0640), 0);
+	assert_int_equal(private_key_open(path, never_ask, NULL, &opened, &err), -EACCES);
+	assert_non_null(strstr(err.text, "chmod 600"));
+	assert_int_equal(chmod(path, 0600), 0);
+	assert_int_equal(private_key_open(path, never_ask, NULL, &opened, &err), 0);
+}
+
 static void test_a_token_that_is_not_there(void **state)
 {
 	PrivateKey *key = NULL;
@@ -233,6 +248,7 @@ int main(void)
 		WITH_TOP(test_passphrases),
 		WITH_TOP(test_a_key_without_passphrase_is_not_asked_for),
 		WITH_TOP(test_damaged_keys),
+		WITH_TOP(test_a_key_that_others_can_read),
 		cmocka_unit_test(test_a_token_that_is_not_there),
 	};
 

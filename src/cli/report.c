@@ -149,6 +149,9 @@ void report_swap(json_object *status)
 	report_rows(json_opt_array(status, "steps"), step_columns, COLUMNS_OF(step_columns),
 		    step_row);
 	report_warm(json_opt_array(status, "warm_bytes"));
+	if (json_opt_int(status, "lazy_bytes", 0) > 0)
+		(void)printf("Came after they ran again: %lld MiB\n",
+			     (long long)(json_opt_int(status, "lazy_bytes", 0) >> 20));
 	for (size_t i = 0; i < json_length(warnings); i++)
 		(void)printf("warning: %s\n",
 			     json_object_get_string(json_object_array_get_idx(warnings, i)));

@@ -24,6 +24,7 @@
 #include "swap/hold.h"
 #include "swap/journal.h"
 #include "swap/kexec.h"
+#include "swap/lazy.h"
 #include "swap/quiesce.h"
 #include "swap/restore.h"
 #include "swap/streams.h"
@@ -191,7 +192,11 @@ static int units_adopt(Landing *landing, Error *err)
 
 static int units_thaw(Landing *landing, Error *err)
 {
+	int64_t lazy_bytes;
 	int r = restore_thaw(landing->restore, err);
+
+	(void)lazy_arrives(&lazy_bytes);
+	json_put_int(journal_object(landing->journal), "lazy_bytes", lazy_bytes);
 
 	json_put_int(journal_object(landing->journal), "blackout_us",
 		     restore_elapsed_us(landing->restore));

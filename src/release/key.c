@@ -8,6 +8,7 @@
 #include <gnutls/x509.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "base/file.h"
@@ -284,13 +285,18 @@ static int pem_open(PrivateKey *k, const char *path, char *pem, size_t size, Key
 
 static int file_open(PrivateKey *k, const char *path, KeyAsk *ask, void *data, Error *err)
 {
+	struct stat st;
 	char *pem;
 	size_t size;
 	int r = file_read_max(AT_FDCWD, path, KEY_PEM_MAX, &pem, &size, err);
 
 	if (r < 0)
 		return r;
-	r = pem_open(k, path, pem, size, ask, data, err);
+	if (stat(path, &st) == 0 && (st.st_mode & 077))
+		r = error_set(err, -EACCES, "Key %s can be read or written by others; chmod 600 it",
+			      path);
+	if (r == 0)
+		r = pem_open(k, path, pem, size, ask, data, err);
 	explicit_bzero(pem, size);
 	free(pem);
 	return r;

@@ -29,6 +29,9 @@ static int archive_failed(struct archive *a, const char *what, const char *name,
 	int code = archive_errno(a);
 	const char *text = archive_error_string(a);
 
+	/* What the system says is clearer than that there was a "Write error". */
+	if (code == ENOSPC || code == EDQUOT || code == EFBIG || code == EIO)
+		text = NULL;
 	/* Its own codes, for damaged content and the like. */
 	if (code <= 0 || code == EILSEQ)
 		code = EBADMSG;

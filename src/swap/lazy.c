@@ -20,6 +20,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/file.h"
 #include "swap/cgroup.h"
 #include "swap/pagemap.h"
@@ -31,6 +32,7 @@
 #define LOST             "lost "
 #define TELL_PERIOD_US   250000
 #define KILL_LIMIT_MS    1000
+#define HELD_PERIOD_MS   100
 
 /* The server's descriptors, and the guard's. */
 enum {
@@ -181,6 +183,7 @@ static int process_add(Server *server, int uffd, Error *err)
 		return r;
 	server->n_maps++;
 	server->coming = 0;
+	server->told_us = 0;
 	if (fd_send(FD_GUARD, uffd) < 0)
 		return error_errno(err, -EIO, "Telling the guard");
 	return spaces_add(&server->spaces, uffd, &more[server->n_maps - 1], err);
@@ -248,9 +251,15 @@ static int events_handle(Server *server, const struct pollfd *polled, Error *err
 	return r;
 }
 
+static bool is_held_up(void)
+{
+	return fault_point("memory-bring", NULL) < 0;
+}
+
 static int server_turn(Server *server, Error *err)
 {
 	bool busy = server->going && server->finished && spaces_missing(&server->spaces) > 0;
+	bool held = busy && is_held_up();
 	size_t n = server->spaces.n;
 	struct pollfd *polled = calloc(n + 2, sizeof(*polled));
 	int r = 0, ready;
@@ -262,7 +271,7 @@ static int server_turn(Server *server, Error *err)
 	polled[1] = (struct pollfd){server->going ? -1 : FD_GO, POLLIN, 0};
 	for (size_t i = 0; i < n; i++)
 		polled[i + 2] = (struct pollfd){server->spaces.spaces[i].uffd, POLLIN, 0};
-	ready = poll(polled, n + 2, busy ? 0 : -1);
+	ready = poll(polled, n + 2, held ? HELD_PERIOD_MS : busy ? 0 : -1);
 	if (ready < 0 && errno != EINTR)
 		r = error_errno(err, -errno, "Waiting");
 	if (ready > 0)
@@ -272,7 +281,7 @@ static int server_turn(Server *server, Error *err)
 			r = spaces_event(&server->spaces, i, forked, NULL, err);
 	/* Whoever waits for a page goes first; but a program that touches one page after the other
 	 * is served best by all of them being there. */
-	if (r == 0 && busy)
+	if (r == 0 && busy && !held)
 		r = spaces_bring(&server->spaces, err);
 	free(polled);
 	return r;

@@ -142,8 +142,8 @@ class Node:
         return subprocess.Popen(self.guest.shell.argv(*command), text=True, stdin=subprocess.DEVNULL,
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
-    def swap(self, *words, boots=1, command=("segue", "swap")):
-        """segue swap WORDS, or another command that begins a swap, to its end, over `boots` jumps; its status."""
+    def jump(self, *words, boots=1, command=("segue", "swap")):
+        """segue swap WORDS, or another command that begins a swap, over `boots` jumps until ssh answers again."""
         mark = self.guest.mark()
         process = self.start(*command, *words)
         try:
@@ -167,15 +167,26 @@ class Node:
             if ended[2].endswith("back") and boot + 1 == boots:
                 raise LabError("segue-init goes back to the old kernel")
         self.guest.wait_ssh(BOOT_LIMIT)
-        return self.wait("the end of the swap", self._ended, CONFIRM_LIMIT)
 
-    def _ended(self):
+    def swap(self, *words, **options):
+        """As jump(), to the end of the swap; its status."""
+        self.jump(*words, **options)
+        return self.swap_end()
+
+    def swap_end(self):
+        """Wait until no swap is under way; the last one's status."""
+        def ended():
+            swap = self.swap_status()
+            return swap if swap and not swap["running"] else None
+        return self.wait("the end of the swap", ended, CONFIRM_LIMIT)
+
+    def swap_status(self):
+        """What segue status tells of the last swap; None if nothing."""
         try:
             done = self.segue("status", "--json", check=False, limit=30)
-            swap = json.loads(done.stdout).get("swap") if done.returncode == STATUS_DONE else None
+            return json.loads(done.stdout).get("swap") if done.returncode == STATUS_DONE else None
         except (LabError, ValueError):
             return None
-        return swap if swap and not swap["running"] else None
 
     # Evidence
 

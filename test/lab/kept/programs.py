@@ -140,20 +140,22 @@ class Talk(Kept):
 
 class Hold(Kept):
     """A program with much memory, of which it rewrites a part all the time and looks at all."""
-    name = "hold"
-    units = ("hold.service",)
-    mib = 128
+    def __init__(self, node, name="hold", mib=128):
+        super().__init__(node)
+        self.name, self.units, self.mib = name, (f"{name}.service",), mib
 
     def install(self):
-        self.node.define("hold", f"ExecStart={BIN}/hold {self.mib} {STATE}/hold")
+        self.node.define(self.name, f"ExecStart={BIN}/hold {self.mib} {STATE}/{self.name}")
+
+    def count(self):
+        """Pages that it has looked at; raises if one was not as it should be."""
+        text = self.node.read(f"{STATE}/{self.name}")
+        expect(text.isdigit() or not text, f"{self.name} tells: {text}")
+        return int(text or 0)
 
     def wait_count(self):
-        def count():
-            text = self.node.read(f"{STATE}/hold")
-            expect(text.isdigit() or not text, f"hold tells: {text}")
-            return int(text or 0)
-        before = count()
-        self.node.wait(f"hold to go on from {before}", lambda: count() > before)
+        before = self.count()
+        self.node.wait(f"{self.name} to go on from {before}", lambda: self.count() > before)
 
     def start(self):
         self.wait_count()
