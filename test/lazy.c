@@ -272,7 +272,7 @@ static void test_damaged(void **state)
 
 		assert_int_equal(file_read(fd, names[i], &good, &size, NULL), 0);
 		for (size_t at = 0; at < 2 * size; at++) {
-			_cleanup_free_ char *bad = malloc(size);
+			_cleanup_free_ char *bad = malloc(size + 1);
 			PageMap map;
 
 			memcpy(bad, good, size);

@@ -90,8 +90,7 @@ static void test_read_damaged(void **state)
 		"192.0.2.1 65536 192.0.2.9 40000 1\n",
 		"192.0.2.1 6379 2001:db8::1 40000 1\n",
 		"192.0.2.256 6379 192.0.2.9 40000 1\n",
-		"1111111111111111111111111111111111111111111111111111111111111111111111111 1 ::1 1 "
-		"1\n",
+		"11111111111111111111111111111111111111111111111111111111111111111 1 ::1 1 1\n",
 	};
 
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
@@ -160,6 +159,17 @@ static void connection_make(int family, int *ret_here, int *ret_there)
 	assert_true(*ret_here >= 0);
 }
 
+/* sin_port and sin6_port are at the same place. */
+static void port_to_host(struct sockaddr_storage *end)
+{
+	unsigned char *at = (unsigned char *)end + offsetof(struct sockaddr_in, sin_port);
+	in_port_t port;
+
+	memcpy(&port, at, sizeof(port));
+	port = ntohs(port);
+	memcpy(at, &port, sizeof(port));
+}
+
 static Peer peer_of(int here)
 {
 	socklen_t size = sizeof(struct sockaddr_storage), number_size = sizeof(uint32_t);
@@ -168,11 +178,8 @@ static Peer peer_of(int here)
 	assert_int_equal(getsockname(here, (struct sockaddr *)&peer.local, &size), 0);
 	size = sizeof(struct sockaddr_storage);
 	assert_int_equal(getpeername(here, (struct sockaddr *)&peer.remote, &size), 0);
-	/* sin_port and sin6_port are at the same place. */
-	((struct sockaddr_in *)&peer.local)->sin_port =
-		ntohs(((struct sockaddr_in *)&peer.local)->sin_port);
-	((struct sockaddr_in *)&peer.remote)->sin_port =
-		ntohs(((struct sockaddr_in *)&peer.remote)->sin_port);
+	port_to_host(&peer.local);
+	port_to_host(&peer.remote);
 	assert_int_equal(setsockopt(here, IPPROTO_TCP, TCP_REPAIR, &(int){1}, sizeof(int)), 0);
 	assert_int_equal(setsockopt(here, IPPROTO_TCP, TCP_REPAIR_QUEUE, &(int){1}, sizeof(int)),
 			 0);

@@ -55,7 +55,7 @@ static bool end_format(const struct sockaddr_storage *end, char *ret, size_t siz
 static void peer_write(int fd, uint32_t expected)
 {
 	static int out = -2;
-	struct sockaddr_storage local, remote;
+	struct sockaddr_storage local = {0}, remote = {0};
 	socklen_t local_size = sizeof(local), remote_size = sizeof(remote);
 	char local_text[ADDRESS_SIZE + 8], remote_text[ADDRESS_SIZE + 8];
 

@@ -156,13 +156,15 @@ static ssize_t fd_receive(int socket, char *ret_byte, int *ret_fd)
 		char room[CMSG_SPACE(sizeof(int))];
 		struct cmsghdr align;
 	} control = {0};
-	struct iovec iov = {ret_byte, 1};
+	char byte = 0;
+	struct iovec iov = {&byte, 1};
 	struct msghdr message = {.msg_iov = &iov,
 				 .msg_iovlen = 1,
 				 .msg_control = control.room,
 				 .msg_controllen = sizeof(control.room)};
 	ssize_t n = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
 
+	*ret_byte = byte;
 	*ret_fd = -1;
 	if (n == 1 && message.msg_controllen >= sizeof(struct cmsghdr) &&
 	    control.align.cmsg_type == SCM_RIGHTS)

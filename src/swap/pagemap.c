@@ -155,9 +155,8 @@ static bool entry_parse(Bytes message, Entry *ret)
 			return false;
 		if (f.number == 1)
 			ret->start = f.value;
-		else if (f.number == 2 && pages == 0) /* field 5 before it became too small */
-			pages = f.value;
-		else if (f.number == 5)
+		/* Field 2 was for them before it became too small. */
+		else if (f.number == 5 || (f.number == 2 && pages == 0))
 			pages = f.value;
 		else if (f.number == 4) {
 			ret->flags = (uint32_t)f.value;

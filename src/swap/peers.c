@@ -101,8 +101,12 @@ static uint16_t checksum(const void *data, size_t size)
 	const unsigned char *bytes = data;
 	uint32_t sum = 0;
 
-	for (size_t i = 0; i + 1 < size; i += 2)
-		sum += (uint32_t)bytes[i] << 8 | bytes[i + 1];
+	for (size_t i = 0; i + 1 < size; i += 2) {
+		uint16_t word;
+
+		memcpy(&word, bytes + i, sizeof(word));
+		sum += ntohs(word);
+	}
 	while (sum >> 16)
 		sum = (sum & 0xffff) + (sum >> 16);
 	return htons((uint16_t)~sum);
