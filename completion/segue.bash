@@ -37,7 +37,7 @@ _segue() {
 	COMPREPLY=()
 
 	if ((COMP_CWORD == 1)); then
-		words="keep unkeep list run check swap status log return release key trust help --help --version"
+		words="keep unkeep list run check swap status log return release key trust rollout help --help --version"
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 		return
 	fi
@@ -47,6 +47,7 @@ _segue() {
 		release) words="create sign verify list show rm --help" ;;
 		key) words="new show --help" ;;
 		trust) words="new sign show --help" ;;
+		rollout) words="plan simulate --help" ;;
 		esac
 		if [[ -n $words ]]; then
 			mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
@@ -54,7 +55,7 @@ _segue() {
 		fi
 	fi
 	case $verb in
-	release | key | trust) verb="$verb ${COMP_WORDS[2]}" ;;
+	release | key | trust | rollout) verb="$verb ${COMP_WORDS[2]}" ;;
 	esac
 	case $prev in
 	--kernel)
@@ -87,6 +88,9 @@ _segue() {
 		;;
 	--unit | --description | --setenv | --cmdline | --name | --channel | --version | --expires) return ;;
 	--chunk-size | --threshold | --owner-threshold) return ;;
+	--group | --max-* | --canary | --wave | --growth | --soak | --apart | --pair | --pair-by) return ;;
+	--quorum | --window | --priority | --min-ready | --expect) return ;;
+	--seed | --seeds | --nodes | --crashes) return ;;
 	esac
 	case $verb in
 	keep) words="--adapt --stopped --json --help" ;;
@@ -115,7 +119,13 @@ _segue() {
 		;;
 	"trust sign") words="--key --passphrase-file --dir --help" ;;
 	"trust show") words="--dir --json --help" ;;
-	help) words="--help keep unkeep list run check swap status log return release key trust help" ;;
+	"rollout plan")
+		words="--group --max-unavailable --max-changing --max-unhealthy --max-unhealthy-after --max-failed"
+		words+=" --canary --wave --growth --soak --apart --pair-by --pair --quorum --window --priority"
+		words+=" --all-at-once --min-ready --expect --json --help"
+		;;
+	"rollout simulate") words="--seed --seeds --nodes --crashes --trace --json --help" ;;
+	help) words="--help keep unkeep list run check swap status log return release key trust rollout help" ;;
 	*) return ;;
 	esac
 	if [[ $cur != -* ]]; then
@@ -128,6 +138,10 @@ _segue() {
 			return
 			;;
 		"release "*) words=$(_segue_releases) ;;
+		"rollout plan")
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return
+			;;
 		"key show") words=$(_segue_keys) ;;
 		run)
 			mapfile -t COMPREPLY < <(compgen -c -- "$cur")

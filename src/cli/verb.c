@@ -10,7 +10,7 @@
 #include "base/cleanup.h"
 
 #define HELP_COLUMN 26
-#define VERB_COLUMN 14
+#define VERB_COLUMN 16
 
 const Verb *const verbs[] = {
 	&verb_keep,         &verb_unkeep,
@@ -23,6 +23,7 @@ const Verb *const verbs[] = {
 	&verb_release_rm,   &verb_key_new,
 	&verb_key_show,     &verb_trust_new,
 	&verb_trust_sign,   &verb_trust_show,
+	&verb_rollout_plan, &verb_rollout_simulate,
 	&verb_help,         NULL,
 };
 
