@@ -16,8 +16,8 @@
 static void key_of(const char *option, char *key, size_t size)
 {
 	(void)snprintf(key, size, "%s", option);
-	for (char *p = key; *p; p++)
-		*p = *p == '-' ? '_' : *p;
+	for (char *p = key; (p = strchr(p, '-'));)
+		*p = '_';
 }
 
 static int policy_parse(const VerbArguments *arguments, Policy *policy, Error *err)

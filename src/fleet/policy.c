@@ -144,7 +144,7 @@ int policy_init(Policy *ret, Error *err)
 				[TIME_RETRY] = 30 * SECOND_US,
 				[TIME_SOAK] = 300 * SECOND_US,
 				[TIME_LEASE] = 90 * SECOND_US,
-				[TIME_PATIENCE] = 6 * 3600 * SECOND_US,
+				[TIME_PATIENCE] = 21600 * SECOND_US,
 				[TIME_EXPECT] = 120 * SECOND_US,
 			},
 	};

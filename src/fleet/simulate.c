@@ -12,7 +12,7 @@
 /* Every rollout gives up what does not move, so that this is ample. */
 #define DEADLINE_US ((int64_t)10 * 86400 * SECOND_US)
 /* After the last rollout, for nodes that come back. */
-#define AFTERMATH_US (30 * 60 * SECOND_US)
+#define AFTERMATH_US (1800 * SECOND_US)
 
 /* One thing that the coordinator is told in a step. */
 typedef struct Told {
