@@ -171,9 +171,21 @@ static int store_open(Landing *landing, Error *err)
 	return r < 0 ? r : restore_new(landing->store_fd, &landing->restore, err);
 }
 
+static int64_t clock_offset_us(void)
+{
+	return clock_realtime_us() - clock_monotonic_us();
+}
+
+/* It also sets the clock, which this kernel has from one that counts seconds: the jump may seem to
+ * have ended before it began. */
 static int machine_restore(Landing *landing, Error *err)
 {
-	return restore_machine(landing->restore, err);
+	int64_t offset = clock_offset_us();
+	int r = restore_machine(landing->restore, err);
+
+	journal_steps_moved(json_opt_array(journal_object(landing->journal), "steps"),
+			    clock_offset_us() - offset);
+	return r;
 }
 
 static int units_restore(Landing *landing, Error *err)

@@ -169,6 +169,18 @@ static void step_close(json_object *steps, int64_t now_us)
 		json_put_int(last, "duration_us", now_us - json_opt_int(last, "at_us", now_us));
 }
 
+void journal_steps_moved(json_object *steps, int64_t by_us)
+{
+	size_t n = json_length(steps);
+	json_object *last = n > 0 ? json_object_array_get_idx(steps, n - 1) : NULL;
+	json_object *before = n > 1 ? json_object_array_get_idx(steps, n - 2) : NULL;
+
+	if (last)
+		json_put_int(last, "at_us", json_opt_int(last, "at_us", 0) + by_us);
+	if (before && json_object_object_get_ex(before, "duration_us", NULL))
+		json_put_int(before, "duration_us", json_opt_int(before, "duration_us", 0) + by_us);
+}
+
 int journal_enter(Journal *journal, SwapState state, Error *err)
 {
 	json_object *steps = json_opt_array(journal->object, "steps"), *step;

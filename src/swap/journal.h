@@ -7,7 +7,7 @@
  * true.  In landing, between the jump and systemd, it lies in memory instead: waiting for the disk
  * would be part of the blackout, and whoever finds the machine after that boot has ended is to do
  * what the file on disk says, which is that it has jumped.  Format: swap_status() in swap.h, and
- * "frozen_us": when the first program was frozen, "blackout_us": from then until they ran again
+ * "blackout_us": from "frozen_us" until they ran again,
  * "store": location of the captures, "stopped": units that settle stopped "boot_id": of the boot
  * that it began in, "worker_pid": who works on it there "landed_boot_id": of the boot that
  * segue-init led to, "direction": "forward" or "return" once landed, "reason": why it returned
@@ -49,6 +49,10 @@ int journal_end(Journal *journal, SwapState state, const Error *why, Error *err)
 
 /* Adds a line to "warnings"; written with the next transition. */
 void journal_warn(Journal *journal, const char *text);
+
+/* The wall clock was set `by_us` ahead during the last of these steps: that step is taken to have
+ * begun that much later, and the one before it to have lasted that much longer. */
+void journal_steps_moved(json_object *steps, int64_t by_us);
 
 /* Says how far the present state is, until the next; written at once. */
 void journal_progress(Journal *journal, const char *text);

@@ -18,9 +18,9 @@
 
 json_object *report_make(json_object *journal)
 {
-	static const char *const members[] = {"id",       "from",       "to",        "state",
-					      "running",  "message",    "error",     "steps",
-					      "warnings", "warm_bytes", "lazy_bytes"};
+	static const char *const members[] = {"id",       "from",       "to",         "state",
+					      "running",  "message",    "error",      "steps",
+					      "warnings", "warm_bytes", "lazy_bytes", "frozen_us"};
 	json_object *o = json_object_new_object(), *units = json_object_new_array(), *value;
 	json_object *list = json_opt_array(journal, "units");
 

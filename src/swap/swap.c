@@ -148,6 +148,7 @@ static int step_freeze(Swap *swap, Error *err)
 	if (swap->plan.config.warm)
 		warm_again(swap->warm, warm_tell, swap);
 	swap->frozen = clock_mark();
+	json_put_int(journal_object(swap->journal), "frozen_us", swap->frozen.realtime_us);
 	r = hold_raise(err);
 	if (r < 0)
 		return r;
@@ -268,12 +269,23 @@ static void hooks_undo(Swap *swap)
 	}
 }
 
+/* Programs that stood still for nothing stood still all the same. */
+static void blackout_tell(const Swap *swap)
+{
+	int64_t tsc_hz = clock_tsc_hz(swap->begun, swap->frozen);
+
+	if (swap->frozen.realtime_us > 0)
+		json_put_int(journal_object(swap->journal), "blackout_us",
+			     clock_since_mark_us(swap->frozen, tsc_hz));
+}
+
 /* Undoes every step up to `reached`, the latest first. */
 static void swap_undo(Swap *swap, SwapState reached)
 {
 	if (reached >= SWAP_FREEZE) {
 		capture_thaw(&swap->plan.kept);
 		(void)hold_lower(NULL);
+		blackout_tell(swap);
 		hooks_undo(swap);
 	}
 	if (reached >= SWAP_SETTLE)
@@ -299,8 +311,6 @@ static int step_run(Swap *swap, const struct Step *step, Error *err)
 		if (step->state == SWAP_FREEZE || step->state == SWAP_JUMP)
 			(void)json_object_object_add(journal, "units",
 						     units_for_journal(&swap->plan.kept));
-		if (step->state == SWAP_JUMP)
-			json_put_int(journal, "frozen_us", swap->frozen.realtime_us);
 		r = journal_enter(swap->journal, step->state, err);
 	}
 	if (r == 0)

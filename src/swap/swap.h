@@ -60,6 +60,7 @@ int swap_return(Error *err);
  *     "running": bool, "message": "one line: what is being done, or how it ended",
  *     "error": "..."|null,
  *     "steps": [ { "step": "check", "at_us": realtime, "duration_us": n|null } ],
+ *     "frozen_us": realtime,    (left out before the first program is frozen)
  *     "blackout_s": 1.9|null,
  *     "units": [ { "unit": "...", "outcome": "carried"|"cold"|"failed", "main_pid": n } ],
  *     "warm_bytes": [ n ],      (copied while the programs ran, by round)
