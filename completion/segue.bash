@@ -82,7 +82,7 @@ _segue() {
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		return
 		;;
-	--config | --root-image | --passphrase-file)
+	--config | --root-image | --passphrase-file | --svg)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
@@ -100,7 +100,7 @@ _segue() {
 	check) words="--kernel --allow-one-way --no-trial --json --help" ;;
 	swap) words="--kernel --dry-run --allow-one-way --no-trial --after-dpkg --detach --quiet --json --help" ;;
 	status) words="--json --help" ;;
-	log) words="--json --help" ;;
+	log) words="--svg --json --help" ;;
 	return) words="--quiet --json --help" ;;
 	"release create")
 		words="--modules --kernel --config --root-image --cmdline --name --channel --version --expires"
