@@ -150,6 +150,27 @@ static void test_files_that_cannot_be_written(void **state)
 	assert_int_equal(unlink(link), 0);
 }
 
+/* Nothing but the picture is replaced, and who may read it stays. */
+static void test_what_is_beside_it_stays(void **state)
+{
+	_cleanup_free_ char *beside = text_format("%s.new", picture), *text = NULL;
+	struct stat st;
+
+	answer = TWO;
+	assert_int_equal(file_write_new(AT_FDCWD, picture, "old", 3, 0600, NULL), 0);
+	assert_int_equal(file_write_new(AT_FDCWD, beside, "mine", 4, 0600, NULL), 0);
+	expect_picture(NULL, "From kernel second");
+	assert_int_equal(stat(picture, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_int_equal(file_read(AT_FDCWD, beside, &text, NULL, NULL), 0);
+	assert_string_equal(text, "mine");
+	assert_int_equal(unlink(beside), 0);
+	assert_int_equal(unlink(picture), 0);
+	/* Nor is anything left. */
+	assert_int_equal(rmdir(directory), 0);
+	assert_int_equal(mkdir(directory, 0700), 0);
+}
+
 static void test_command_lines(void **state)
 {
 	_cleanup_free_ char *line = NULL;
@@ -168,6 +189,7 @@ int main(void)
 		cmocka_unit_test(test_standard_output),
 		cmocka_unit_test(test_no_such_swap),
 		cmocka_unit_test(test_files_that_cannot_be_written),
+		cmocka_unit_test(test_what_is_beside_it_stays),
 		cmocka_unit_test(test_command_lines),
 	};
 

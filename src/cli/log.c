@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -34,7 +36,7 @@ static int standard_output_write(const char *text, Error *err)
 }
 
 /* As any file that a user makes: what the mask of the process leaves. */
-static mode_t file_mode(void)
+static mode_t mode_new(void)
 {
 	mode_t mask = umask(077);
 
@@ -42,20 +44,38 @@ static mode_t file_mode(void)
 	return 0666 & ~mask;
 }
 
+/* Not file_write_atomic(): what it removes, a file of that name with ".new", may be the user's. */
+static int file_replace(const char *path, const char *text, mode_t mode)
+{
+	_cleanup_free_ char *temporary = text_format("%s.XXXXXX", path);
+	_cleanup_close_ int fd = temporary ? mkostemp(temporary, O_CLOEXEC) : -1;
+	int r;
+
+	if (fd < 0)
+		return temporary ? -errno : -ENOMEM;
+	r = file_write_all(fd, text, strlen(text), NULL);
+	if (r == 0 && (fchmod(fd, mode) < 0 || fsync(fd) < 0 || rename(temporary, path) < 0))
+		r = -errno;
+	if (r < 0)
+		(void)unlink(temporary);
+	return r;
+}
+
 static int picture_write(const char *path, const char *text, Error *err)
 {
 	struct stat st;
+	bool exists = lstat(path, &st) == 0;
 	int r;
 
 	/* A device or a link would be replaced, not written to. */
-	if (lstat(path, &st) == 0 && !S_ISREG(st.st_mode))
+	if (exists && !S_ISREG(st.st_mode))
 		return error_set(err, -EINVAL,
 				 "Writing the timeline to %s: It is not a regular file; name "
 				 "another one, or - for standard output",
 				 path);
-	r = file_write_atomic(AT_FDCWD, path, text, strlen(text), file_mode(), err);
+	r = file_replace(path, text, exists ? st.st_mode & 0777 : mode_new());
 	if (r < 0) {
-		(void)error_prefix(err, "Writing the timeline to %s", path);
+		(void)error_errno(err, r, "Writing the timeline to %s", path);
 		return error_hint(err, "name another file, or - for standard output");
 	}
 	return 0;
