@@ -452,7 +452,8 @@ static void test_blackout_half_known(void **state)
 				    "\"duration_us\":1000000},{\"step\":\"freeze\",\"at_us\":"
 				    "2000000,\"duration_us\":1000000}]";
 	_cleanup_free_ char *old = text_format("{\"blackout_s\":1,%s}", steps);
-	_cleanup_free_ char *open = text_format("{\"blackout_s\":null,%s}", steps);
+	_cleanup_free_ char *open =
+		text_format("{\"blackout_s\":null,\"frozen_us\":2500000,%s}", steps);
 	_cleanup_free_ char *old_svg = drawn(old), *open_svg = drawn(open);
 
 	assert_true(box_number(old_svg, "blackout", 0, "x") ==
@@ -460,6 +461,19 @@ static void test_blackout_half_known(void **state)
 	expect_texts(open_svg,
 		     (const char *const[]){"the length of the blackout is not known", NULL});
 	assert_int_equal(count(open_svg, "class=\"blackout\""), 0);
+}
+
+/* Called off by a hook in the step that freezes, before the first program was frozen. */
+static void test_nothing_frozen(void **state)
+{
+	_cleanup_free_ char *svg =
+		drawn("{\"id\":\"x\",\"state\":\"called-off\",\"blackout_s\":null,\"steps\":["
+		      "{\"step\":\"settle\",\"at_us\":1000000,\"duration_us\":1000000},"
+		      "{\"step\":\"freeze\",\"at_us\":2000000,\"duration_us\":100000}]}");
+
+	expect_texts(svg, (const char *const[]){"; no blackout<", ">freeze<", NULL});
+	assert_int_equal(count(svg, "class=\"still\""), 0);
+	assert_int_equal(count(svg, "class=\"blackout\""), 0);
 }
 
 int main(void)
@@ -476,6 +490,7 @@ int main(void)
 		cmocka_unit_test(test_called_off),
 		cmocka_unit_test(test_returned),
 		cmocka_unit_test(test_blackout_half_known),
+		cmocka_unit_test(test_nothing_frozen),
 	};
 
 	/* For what a character is. NOLINTNEXTLINE(concurrency-mt-unsafe) */

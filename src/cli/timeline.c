@@ -118,14 +118,15 @@ static int64_t blackout_read(json_object *swap)
 	return seconds >= 0 && seconds < YEAR_S ? (int64_t)(seconds * 1e6) : -1;
 }
 
-/* Reports of old have no time of the freeze, but the step that it is in. */
+/* 0: no program was frozen.  Reports of old have no time of the freeze, but the step that it is in;
+ * that step alone says nothing, for its hooks come before the first program is frozen. */
 static double freeze_read(const Timeline *t)
 {
 	int64_t at = json_opt_int(t->swap, "frozen_us", 0);
 
 	if (at > 0 && at < TIME_MOST)
 		return (double)at;
-	for (size_t i = 0; i < t->n; i++)
+	for (size_t i = 0; t->blackout_us >= 0 && i < t->n; i++)
 		if (strcmp(t->steps[i].name, "freeze") == 0)
 			return t->steps[i].at;
 	return 0;
@@ -276,13 +277,13 @@ static void ticks_draw(Page *page, const Window *w, double top)
 	page->y += 1.5 * LINE_HEIGHT;
 }
 
-/* The steps in which programs stand still, at least for a part of them. */
-static bool is_still(const char *step)
+/* The steps in which programs stand still, at least for a part of them, once one was frozen. */
+static bool is_still(const Timeline *t, const char *step)
 {
 	static const char *const still[] = {"freeze", "capture", "jump", "land", "restore"};
 
 	for (size_t i = 0; i < sizeof(still) / sizeof(*still); i++)
-		if (strcmp(still[i], step) == 0)
+		if (t->freeze_at > 0 && strcmp(still[i], step) == 0)
 			return true;
 	return false;
 }
@@ -314,7 +315,7 @@ static void step_draw(Page *page, const Timeline *t, const Step *step, const Win
 
 	if (step->placed)
 		bar_draw(page, window_x(w, step->at), window_x(w, step->end),
-			 is_still(step->name) ? "still" : "run", tooltip);
+			 is_still(t, step->name) ? "still" : "run", tooltip);
 	row_draw(page, step->name, duration.text);
 }
 
@@ -437,8 +438,9 @@ static void warnings_draw(Page *page, json_object *warnings)
 
 /* ---- the document ---- */
 
-/* Text on either ground has a contrast of 7 to 1 or more; bars differ in lightness as well as in
- * colour.  A viewer that knows nothing of a dark scheme shows the light one. */
+/* Text on either ground has a contrast of 7 to 1 or more, a bar of 3 to 1 or more, also where it is
+ * shaded: WCAG 2.1, 1.4.6 and 1.4.11.  Bars differ in lightness as well as in colour.  A viewer
+ * that knows nothing of a dark scheme shows the light one. */
 static const char style[] = "<style>\n"
 			    ".segue{font:13px system-ui,sans-serif}\n"
 			    ".segue text{fill:#1c1f24}\n"
@@ -447,8 +449,8 @@ static const char style[] = "<style>\n"
 			    ".segue .label{text-anchor:end}\n"
 			    ".segue .tick{text-anchor:middle;font-size:11px}\n"
 			    ".segue .page{fill:#ffffff}\n"
-			    ".segue .run{fill:#2f6fbf}\n"
-			    ".segue .still{fill:#e0801a}\n"
+			    ".segue .run{fill:#1f56a5}\n"
+			    ".segue .still{fill:#c85a00}\n"
 			    ".segue .blackout{fill:#d8dce3}\n"
 			    ".segue .rule{stroke:#80868f;stroke-opacity:.35;fill:none}\n"
 			    "@media (prefers-color-scheme:dark){\n"
