@@ -144,7 +144,7 @@ static int run(const VerbArguments *arguments)
 const Verb verb_log = {
 	.name = "log",
 	.arguments = "[SWAP]",
-	.summary = "List the swaps that were, or report one of them",
+	.summary = "List the swaps that were, or report or draw one",
 	.options = (const VerbOption[]){{"svg", "FILE",
 					 "draw a timeline of SWAP, or of the last; -: print it"},
 					{"json", NULL, "print JSON"},
