@@ -288,7 +288,7 @@ static void test_windows(void **state)
 	Window window;
 
 	assert_int_equal(window_parse("Mon-Fri 22:00-02:00 +01:00", &window, NULL), 0);
-	assert_int_equal(window_left_us(&window, monday), 90 * 60 * SECOND_US);
+	assert_int_equal(window_left_us(&window, monday), 90L * 60 * SECOND_US);
 	assert_int_equal(window_left_us(&window, monday + 7200 * SECOND_US), 0);
 	assert_int_equal(window_next_us(&window, monday) - monday, (24 * 3600 - 9000) * SECOND_US);
 	assert_int_equal(window_parse("Sat,Sun 00:00-24:00", &window, NULL), 0);

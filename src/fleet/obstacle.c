@@ -86,7 +86,7 @@ static bool window_obstacle(const Rollout *rollout, Reason *ret_why)
 	int64_t longest = 0, need = rollout->policy.times_us[TIME_EXPECT];
 
 	for (size_t i = 0; i < rollout->policy.windows.n; i++) {
-		int64_t length = rollout->windows[i].length_min * 60 * SECOND_US;
+		int64_t length = (int64_t)rollout->windows[i].length_min * 60 * SECOND_US;
 
 		if (length > longest)
 			longest = length;

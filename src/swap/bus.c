@@ -9,8 +9,10 @@
 #include "base/clock.h"
 
 /* Jobs end by the time limit of their unit; this is for units that have none. */
-#define BUS_JOB_LIMIT_S     300
-#define BUS_RELOAD_LIMIT_US (90ULL * 1000000)
+#define BUS_JOB_LIMIT_S 300
+/* While a machine boots, systemd may be busy for longer than sd-bus's own 25 s: an adoption that
+ * gives up then would fail a swap that went well. */
+#define BUS_CALL_LIMIT_US (120ULL * 1000000)
 
 static int bus_open_private(sd_bus **ret)
 {
@@ -35,6 +37,8 @@ int bus_open(sd_bus **ret, Error *err)
 
 	if (r < 0)
 		r = sd_bus_open_system(ret);
+	if (r >= 0)
+		r = sd_bus_set_method_call_timeout(*ret, BUS_CALL_LIMIT_US);
 	/* Not the code that it failed with: -ENOENT is a unit that does not exist. */
 	if (r < 0)
 		return error_set(err, -ECONNREFUSED, "Connecting to systemd: %s; is it running?",
@@ -179,7 +183,7 @@ int bus_daemon_reload(sd_bus *bus, Error *err)
 	r = sd_bus_message_new_method_call(bus, &call, BUS_SYSTEMD, BUS_SYSTEMD_PATH,
 					   BUS_SYSTEMD_MANAGER, "Reload");
 	if (r >= 0)
-		r = sd_bus_call(bus, call, BUS_RELOAD_LIMIT_US, &error, NULL);
+		r = sd_bus_call(bus, call, 0, &error, NULL);
 	if (r < 0)
 		return bus_error_set(err, r, &error, "Making systemd read its units again");
 	return 0;

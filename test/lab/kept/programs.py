@@ -147,6 +147,13 @@ class Hold(Kept):
     def install(self):
         self.node.define(self.name, f"ExecStart={BIN}/hold {self.mib} {STATE}/{self.name}")
 
+    def slow_down(self):
+        """Most of its memory is not looked at in the minutes to come."""
+        self.node.write(f"{STATE}/{self.name}.slow", "")
+
+    def speed_up(self):
+        self.node.exec("rm", f"{STATE}/{self.name}.slow")
+
     def count(self):
         """Pages that it has looked at; raises if one was not as it should be."""
         text = self.node.read(f"{STATE}/{self.name}")

@@ -5,10 +5,12 @@
  * Each page is filled by a generator that is seeded with the page's number and how often it was
  * written, so that a page that is of another time, or another page's, is found.  FILE gets the
  * number of pages looked at, or what was wrong.  To each byte that a client sends to PORT it
- * answers with that number and an end of line.
+ * answers with that number and an end of line.  While FILE.slow exists it takes its time, and much
+ * of its memory is not looked at for minutes.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -21,6 +23,7 @@
 #define PAGE_WORDS 512
 #define ROUND      1024 /* pages between two words to FILE */
 #define TURN       8    /* and between two looks at the client */
+#define PAUSE_US   200000
 
 static uint64_t next(uint64_t *state)
 {
@@ -95,6 +98,15 @@ static void client_answer(int listener, int *client, unsigned long n)
 	}
 }
 
+static void pause_if(const char *file)
+{
+	char slow[PATH_MAX];
+
+	(void)snprintf(slow, sizeof(slow), "%s.slow", file);
+	if (access(slow, F_OK) == 0)
+		(void)usleep(PAUSE_US);
+}
+
 int main(int argc, char *argv[])
 {
 	size_t pages = argc == 3 || argc == 4 ? strtoul(argv[1], NULL, 10) << 8 : 0,
@@ -130,6 +142,8 @@ int main(int argc, char *argv[])
 		page_fill(memory + warm * PAGE_WORDS, warm, ++versions[warm]);
 		if (listener >= 0 && n % TURN == 0)
 			client_answer(listener, &client, n);
+		if (n % TURN == 0)
+			pause_if(argv[2]);
 		if (n % ROUND == 0) {
 			(void)snprintf(text, sizeof(text), "%lu\n", n);
 			tell(file, text);

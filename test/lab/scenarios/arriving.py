@@ -29,6 +29,8 @@ def arriving(case):
         for one in kept:
             one.remember(before)
         node.write(FAULT, "memory-bring\n")
+        for one in kept:
+            one.slow_down()
         node.jump()
     with case.point("still to come", needed=True):
         node.wait("memory to be waited for", lambda: "still to come" in (node.swap_status() or {}).get("message", ""), 240)
@@ -57,6 +59,7 @@ def arriving(case):
     with case.point("good"):
         good.check_units(node.units(*good.units))
         good.check()
+        good.speed_up()
         # All of it is looked at, by and by.
         first = good.count()
         node.wait("all pages to be looked at", lambda: good.count() > first + 3 * (good.mib << 8), 240)
