@@ -12,7 +12,7 @@
 #define BUS_JOB_LIMIT_S 300
 /* While a machine boots, systemd may be busy for longer than sd-bus's own 25 s: an adoption that
  * gives up then would fail a swap that went well. */
-#define BUS_CALL_LIMIT_US (120ULL * 1000000)
+#define BUS_CALL_LIMIT_US (300ULL * 1000000)
 
 static int bus_open_private(sd_bus **ret)
 {

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 
 SCENARIOS = {}
 
+# The shape of a guest with memory that its kernels leave alone, for the ram store.
+RESERVING = {"memory": 2048, "append": "memmap=512M!1G"}
+
 
 @dataclass(frozen=True)
 class Scenario:

@@ -3,10 +3,10 @@
 
 from kept.programs import Hold
 from kept.servers import Redis
-from suite import expect, scenario
+from suite import RESERVING, expect, scenario
 
 
-@scenario(limit=1200, memory=2048, append="memmap=512M!1G")
+@scenario(limit=1200, **RESERVING)
 def memory(case):
     node = case.node
     kept = [Redis(node), Hold(node)]

@@ -15,6 +15,7 @@ def returns(case):
     node = case.node
     kept = [kind(node) for kind in (Redis, Everything) if case.wants(kind.name)]
     with case.point("start", needed=True):
+        node.configure("[segue]\nStore=disk\nWarm=no\nLazy=no\n")
         for one in kept:
             one.install()
         node.install()

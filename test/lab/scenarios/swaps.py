@@ -6,11 +6,14 @@ from kept.programs import Datagrams, Everything, Talk, Upstream
 from kept.servers import Nginx, Redis
 from kept.services import Exec, Forking, Notify, Sandbox, Simple, Watchdog
 from kept.terminal import Tmux
-from suite import Abandoned, expect, scenario
+from suite import RESERVING, Abandoned, expect, scenario
 
 KEPT = (Network, Redis, Nginx, Everything, Datagrams, Upstream, Talk, Simple, Exec, Forking, Notify, Watchdog, Sandbox,
         Tmux)
-ROUTE = (("forward", "7."), ("back", "6.12"), ("again", "7."))
+# With those of the scenarios returns and memory, each two of the settings meet in each way.
+ROUTE = (("forward", "7.", "Store=disk\nWarm=yes\nLazy=yes\n"),
+         ("back", "6.12", "Store=ram\nWarm=no\nLazy=yes\n"),
+         ("again", "7.", "Store=ram\nWarm=yes\nLazy=no\n"))
 
 
 def started(case):
@@ -28,8 +31,9 @@ def started(case):
     return good
 
 
-def swap(case, name, kernel, kept):
+def swap(case, name, kernel, settings, kept):
     node = case.node
+    node.configure(f"[segue]\n{settings}")
     for one in kept:
         one.prepare()
     units = [unit for one in kept for unit in one.units]
@@ -83,17 +87,17 @@ def ended(case, names):
         expect([swap["state"] for swap in log] == ["done"] * len(names), f"segue log has {log}")
 
 
-@scenario(limit=2400)
+@scenario(limit=2400, **RESERVING)
 def swaps(case):
     kept = started(case)
     done = []
     try:
-        for name, kernel in ROUTE:
-            swap(case, name, kernel, kept)
+        for name, kernel, settings in ROUTE:
+            swap(case, name, kernel, settings, kept)
             done.append(name)
     except Abandoned:
         # What was not reached did not pass.
-        for name, _ in ROUTE[len(done):]:
+        for name, *_ in ROUTE[len(done):]:
             for one in kept:
                 with case.point(f"{name}/{one.name}"):
                     expect(False, "not reached: the swap failed")
