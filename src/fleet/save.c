@@ -123,6 +123,8 @@ int fleet_save(const Fleet *fleet, json_object **ret, Error *err)
 
 static int labels_load(Fleet *fleet, int index, json_object *labels, Error *err)
 {
+	if (!json_object_is_type(labels, json_type_object))
+		return error_set(err, -EBADMSG, "\"labels\" is not an object of names and texts");
 	json_object_object_foreach(labels, key, value)
 	{
 		int r = json_object_is_type(value, json_type_string)
