@@ -94,6 +94,32 @@ int journal_begin(const char *from, const char *to, Journal **ret, Error *err)
 	return 0;
 }
 
+/* A file that was damaged must not bring down who goes on with it: segue-init is PID 1. */
+static int lists_check(json_object *object, Error *err)
+{
+	static const struct {
+		const char *key;
+		json_type type;
+	} lists[] = {
+		{"steps", json_type_object},
+		{"warnings", json_type_string},
+		{"units", json_type_object},
+	};
+
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		json_object *list;
+		int r = json_get_array(object, lists[i].key, &list, err);
+
+		if (r < 0)
+			return r;
+		for (size_t j = 0; j < json_length(list); j++)
+			if (!json_object_is_type(json_object_array_get_idx(list, j), lists[i].type))
+				return error_set(err, -EBADMSG, "\"%s\" holds what is no %s",
+						 lists[i].key, json_type_to_name(lists[i].type));
+	}
+	return 0;
+}
+
 int journal_open(Journal **ret, Error *err)
 {
 	bool landing = path_exists(AT_FDCWD, MEMORY_FILE);
@@ -105,9 +131,14 @@ int journal_open(Journal **ret, Error *err)
 	r = json_read(AT_FDCWD, landing ? MEMORY_FILE : JOURNAL_FILE, &object, err);
 	if (r < 0)
 		return r;
-	if (swap_state_by_name(json_opt_string(object, "state", "")) < 0) {
+	if (swap_state_by_name(json_opt_string(object, "state", "")) < 0)
+		r = error_set(err, -EBADMSG, "it names no state");
+	else
+		r = lists_check(object, err);
+	if (r < 0) {
 		(void)json_object_put(object);
-		return error_set(err, -EBADMSG, JOURNAL_FILE " names no state");
+		(void)error_prefix(err, "%s", landing ? MEMORY_FILE : JOURNAL_FILE);
+		return r;
 	}
 	return journal_new(object, ret, err);
 }
