@@ -2,8 +2,10 @@
 # Shorthands around Meson (the build) and dpkg-buildpackage (the package).
 BUILD ?= build
 BUILD_UNIT ?= build-unit
+BUILD_FUZZ ?= build-fuzz
+FUZZ_SECONDS ?= 600
 
-.PHONY: all deb install lint test-unit test demo bench-blackout deps clean
+.PHONY: all deb install lint test-unit fuzz test demo bench-blackout deps clean
 
 all: $(BUILD)/build.ninja
 	meson compile -C $(BUILD)
@@ -29,6 +31,10 @@ lint: $(BUILD)/build.ninja
 test-unit:
 	tools/test-unit $(BUILD_UNIT)
 
+# Every parser, for FUZZ_SECONDS each.
+fuzz:
+	tools/fuzz $(BUILD_FUZZ) $(FUZZ_SECONDS)
+
 test: deps
 	$(MAKE) lint
 	lab/demo
@@ -45,4 +51,4 @@ deps:
 	tools/install-deps
 
 clean:
-	rm -rf $(BUILD) $(BUILD_UNIT) deb
+	rm -rf $(BUILD) $(BUILD_UNIT) $(BUILD_FUZZ) deb

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/config.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -9,8 +8,6 @@
 
 #include "base/file.h"
 #include "test.h"
-
-#define CORPUS SOURCE_ROOT "/test/corpus/config"
 
 static int parse(const char *text, Config *config, Error *err)
 {
@@ -115,57 +112,6 @@ static void test_mistakes(void **state)
 	}
 }
 
-/* Whatever the bytes: an error with a text, or a configuration that is whole. */
-static void parse_anything(const char *bytes, size_t size)
-{
-	_cleanup_config_ Config config = {0};
-	Error err = {0};
-
-	if (config_parse(bytes, size, "corpus", &config, &err) < 0) {
-		assert_true(err.code < 0);
-		assert_true(err.text[0] != '\0');
-		return;
-	}
-	assert_non_null(config.store_path);
-	assert_non_null(config.kexec_append);
-	assert_in_range(config.health_timeout_s, 1, 3600);
-}
-
-/* Each file of the corpus, each of its beginnings, and each with one byte changed. */
-static void test_corpus(void **state)
-{
-	DIR *dir = opendir(CORPUS);
-	struct dirent *entry;
-	int n = 0;
-
-	assert_non_null(dir);
-	while ((entry = readdir(dir))) {
-		char *text;
-		size_t size;
-
-		if (*entry->d_name == '.')
-			continue;
-		assert_int_equal(file_read(dirfd(dir), entry->d_name, &text, &size, NULL), 0);
-		for (size_t i = 0; i <= size; i++)
-			parse_anything(text, i);
-		for (size_t i = 0; i < size; i++) {
-			static const char bytes[] = {'\0', '\n', '\\', '=',
-						     '[',  ']',  '#',  (char)0xff};
-			char before = text[i];
-
-			for (size_t j = 0; j < sizeof(bytes); j++) {
-				text[i] = bytes[j];
-				parse_anything(text, size);
-			}
-			text[i] = before;
-		}
-		free(text);
-		n++;
-	}
-	(void)closedir(dir);
-	assert_true(n > 0);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -175,7 +121,6 @@ int main(void)
 		cmocka_unit_test(test_the_file_as_shipped),
 		cmocka_unit_test(test_no_file),
 		cmocka_unit_test(test_mistakes),
-		cmocka_unit_test(test_corpus),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The documents: what is read, what is refused, and whatever bytes there may be. */
+/* The documents: what is read and what is refused. */
 #include "release/manifest.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,7 +11,6 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "release_fixture.h"
-#include "release_fuzz.h"
 
 #define D0 "0000000000000000000000000000000000000000000000000000000000000000"
 
@@ -194,60 +192,6 @@ static void test_digests(void **state)
 	assert_true(digest_equal(&once, &parts));
 }
 
-/* ---- whatever the bytes ---- */
-
-typedef void Fuzz(const uint8_t *bytes, size_t size);
-
-/* As they are, each of their beginnings, and each byte changed. */
-static void corpus_file(Fuzz *fuzz, uint8_t *bytes, size_t size)
-{
-	static const uint8_t others[] = {'\0', '"', '{', '}', '[', ']', ',', '9', '-', '/', 0xff};
-
-	for (size_t i = 0; i <= size; i++)
-		fuzz(bytes, i);
-	for (size_t i = 0; i < size; i++) {
-		uint8_t before = bytes[i];
-
-		for (size_t j = 0; j < sizeof(others); j++) {
-			bytes[i] = others[j];
-			fuzz(bytes, size);
-		}
-		bytes[i] = before;
-	}
-}
-
-static void corpus(Fuzz *fuzz, const char *path)
-{
-	DIR *dir = opendir(path);
-	struct dirent *entry;
-	int n = 0;
-
-	assert_non_null(dir);
-	while ((entry = readdir(dir))) {
-		char *bytes;
-		size_t size;
-
-		if (*entry->d_name == '.')
-			continue;
-		assert_int_equal(file_read(dirfd(dir), entry->d_name, &bytes, &size, NULL), 0);
-		corpus_file(fuzz, (uint8_t *)bytes, size);
-		free(bytes);
-		n++;
-	}
-	(void)closedir(dir);
-	assert_true(n > 0);
-}
-
-static void test_any_manifest(void **state)
-{
-	corpus(fuzz_manifest, SOURCE_ROOT "/test/corpus/manifest");
-}
-
-static void test_any_trust(void **state)
-{
-	corpus(fuzz_trust, SOURCE_ROOT "/test/corpus/trust");
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -257,8 +201,6 @@ int main(void)
 		cmocka_unit_test(test_unknown_members_are_passed_over),
 		cmocka_unit_test(test_names_and_times),
 		cmocka_unit_test(test_digests),
-		cmocka_unit_test(test_any_manifest),
-		cmocka_unit_test(test_any_trust),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The journal of a swap: whatever it holds, whoever finds it can say what is true and go on. */
+#include "swap/journal.h"
+
+#include <fcntl.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "fuzz.h"
+#include "sandbox.h"
+#include "swap/paths.h"
+#include "swap/report.h"
+
+#define FILE_NAME SEGUE_SWAP_DIR "/journal.json"
+
+static void machine_make(void)
+{
+	static bool made;
+
+	if (made)
+		return;
+	require(sandbox_enter());
+	require(directory_make(AT_FDCWD, SEGUE_SWAP_DIR, 0700, NULL) == 0);
+	made = true;
+}
+
+static void report_try(json_object *object)
+{
+	_cleanup_json_ json_object *report = report_make(object);
+
+	require(json_object_to_json_string(report));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+{
+	_cleanup_journal_ Journal *journal = NULL;
+	Error err = {0};
+	int fd, r;
+
+	machine_make();
+	fd = open(FILE_NAME, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	require(fd >= 0 && file_write_all(fd, bytes, size, NULL) == 0 && close(fd) == 0);
+	r = journal_open(&journal, &err);
+	if (r < 0) {
+		require_refusal(r, &err);
+		return 0;
+	}
+	require(journal_state(journal) >= 0 && journal_state(journal) < SWAP_STATES);
+	report_try(journal_object(journal));
+	journal_steps_moved(json_opt_array(journal_object(journal), "steps"), 1000);
+	journal_warn(journal, "a warning");
+	require(journal_enter(journal, SWAP_LAND, NULL) == 0);
+	require(journal_end(journal, SWAP_FAILED, &err, NULL) == 0);
+	return 0;
+}
