@@ -52,10 +52,25 @@ static void test_the_last_one_counts(void **state)
 {
 	_cleanup_config_ Config config = {0};
 
-	assert_int_equal(parse("Group=a\nGroup=b\nGroup=\nStore=ram\nStore=disk\n", &config, NULL),
+	assert_int_equal(parse("Group=a\nGroup=b\nGroup=\nStore=ram\nStore=disk\nAllow=swap:a\n"
+			       "Allow=\n",
+			       &config, NULL),
 			 0);
+	assert_int_equal(config.n_allow, 0);
 	assert_null(config.group);
 	assert_int_equal(config.store, CONFIG_STORE_DISK);
+}
+
+static void test_allow(void **state)
+{
+	_cleanup_config_ Config config = {0};
+
+	assert_int_equal(parse("Allow=check,swap:operators\nAllow=log:adm\n", &config, NULL), 0);
+	assert_int_equal(config.n_allow, 2);
+	assert_string_equal(config.allow[0].group, "operators");
+	assert_int_equal(config.allow[0].verbs, 1U << CONFIG_VERB_CHECK | 1U << CONFIG_VERB_SWAP);
+	assert_string_equal(config.allow[1].group, "adm");
+	assert_int_equal(config.allow[1].verbs, 1U << CONFIG_VERB_LOG);
 }
 
 static void test_the_file_as_shipped(void **state)
@@ -94,6 +109,14 @@ static const struct {
 	{"HealthTimeoutSec=99999999999999999999", "segue.conf:1: HealthTimeoutSec=: "
 						  "\"99999999999999999999\" is not a number of "
 						  "seconds from 1 to 3600"},
+	{"Allow=swap", "segue.conf:1: Allow=: \"swap\" is not VERBS:GROUP, as in "
+		       "check,swap:operators"},
+	{"Allow=status,swop:adm",
+	 "segue.conf:1: Allow=: \"swop\" is not known; write one of: status, "
+	 "list, log, metrics, keep, unkeep, check, swap, return, run"},
+	{"Allow=run:adm",
+	 "segue.conf:1: Allow=: run starts any command as anybody, which only root "
+	 "may; let sudo decide who may be root for it"},
 	{"store=ram", "segue.conf:1: store= is not known; see segue.conf(5)"},
 	{"[Unit]\nStore=ram",
 	 "segue.conf:2: Store= is in section [Unit]; the only one here is [segue]"},
@@ -118,6 +141,7 @@ int main(void)
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_everything),
 		cmocka_unit_test(test_the_last_one_counts),
+		cmocka_unit_test(test_allow),
 		cmocka_unit_test(test_the_file_as_shipped),
 		cmocka_unit_test(test_no_file),
 		cmocka_unit_test(test_mistakes),

@@ -26,7 +26,8 @@ bool sandbox_enter(void)
 {
 	if (geteuid() != 0 && !privileges_take())
 		return false;
-	return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+	return unshare(CLONE_NEWNS) == 0 &&
+	       mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
 	       mount("tmpfs", "/run", "tmpfs", 0, "mode=755") == 0 &&
 	       mount("tmpfs", "/var/lib", "tmpfs", 0, "mode=755") == 0;
 }

@@ -25,6 +25,25 @@ static const char *const new_kernel_names[] = {
 
 static const char *const truth_names[] = {"no", "yes", NULL};
 
+static const char *const verb_names[] = {
+	[CONFIG_VERB_STATUS] = "status",
+	[CONFIG_VERB_LIST] = "list",
+	[CONFIG_VERB_LOG] = "log",
+	[CONFIG_VERB_METRICS] = "metrics",
+	[CONFIG_VERB_KEEP] = "keep",
+	[CONFIG_VERB_UNKEEP] = "unkeep",
+	[CONFIG_VERB_CHECK] = "check",
+	[CONFIG_VERB_SWAP] = "swap",
+	[CONFIG_VERB_RETURN] = "return",
+	[CONFIG_VERB_RUN] = "run",
+	NULL,
+};
+
+const char *config_verb_name(ConfigVerb verb)
+{
+	return verb_names[verb];
+}
+
 const char *config_store_name(ConfigStore store)
 {
 	return store_names[store];
@@ -91,6 +110,31 @@ static int parse_store_path(const char *value, Config *config, Error *err)
 	return text_replace(&config->store_path, value, err);
 }
 
+static void allow_clear(Config *config)
+{
+	for (size_t i = 0; i < config->n_allow; i++)
+		free(config->allow[i].group);
+	free(config->allow);
+	config->allow = NULL;
+	config->n_allow = 0;
+}
+
+static int allow_add(Config *config, const char *group, unsigned verbs, Error *err)
+{
+	ConfigAllow *more =
+		reallocarray(config->allow, config->n_allow + 1, sizeof(*config->allow));
+	char *copy = strdup(group);
+
+	if (more)
+		config->allow = more;
+	if (!more || !copy) {
+		free(copy);
+		return error_errno(err, -ENOMEM, "\"%s\"", group);
+	}
+	more[config->n_allow++] = (ConfigAllow){copy, verbs};
+	return 0;
+}
+
 static int parse_group(const char *value, Config *config, Error *err)
 {
 	if (*value)
@@ -98,6 +142,48 @@ static int parse_group(const char *value, Config *config, Error *err)
 	free(config->group);
 	config->group = NULL;
 	return 0;
+}
+
+/* "check,swap". */
+static int verbs_parse(char *list, unsigned *ret, Error *err)
+{
+	char *word;
+
+	*ret = 0;
+	while ((word = strsep(&list, ","))) {
+		unsigned verb;
+		int r = choice_parse(word, verb_names, &verb, err);
+
+		if (r < 0)
+			return r;
+		*ret |= 1U << verb;
+	}
+	if (*ret & ~CONFIG_VERBS_OPEN)
+		return error_set(err, -EINVAL,
+				 "run starts any command as anybody, which only root may; let sudo "
+				 "decide who may be root for it");
+	return 0;
+}
+
+static int parse_allow(const char *value, Config *config, Error *err)
+{
+	_cleanup_free_ char *copy = strdup(value);
+	char *colon = copy ? strchr(copy, ':') : NULL;
+	unsigned verbs;
+	int r;
+
+	if (!copy)
+		return error_errno(err, -ENOMEM, "\"%s\"", value);
+	if (!*value) {
+		allow_clear(config);
+		return 0;
+	}
+	if (!colon || !colon[1])
+		return error_set(err, -EINVAL,
+				 "\"%s\" is not VERBS:GROUP, as in check,swap:operators", value);
+	*colon = '\0';
+	r = verbs_parse(copy, &verbs, err);
+	return r < 0 ? r : allow_add(config, colon + 1, verbs, err);
 }
 
 static int parse_health_timeout(const char *value, Config *config, Error *err)
@@ -147,6 +233,7 @@ static const struct {
 	{"Store", parse_store},
 	{"StorePath", parse_store_path},
 	{"Group", parse_group},
+	{"Allow", parse_allow},
 	{"OnNewKernel", parse_on_new_kernel},
 	{"HealthTimeoutSec", parse_health_timeout},
 	{"KexecAppend", parse_kexec_append},
@@ -209,6 +296,7 @@ void config_release(Config *config)
 {
 	free(config->store_path);
 	free(config->group);
+	allow_clear(config);
 	free(config->kexec_append);
 	*config = (Config){0};
 }

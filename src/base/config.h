@@ -21,11 +21,39 @@ typedef enum ConfigNewKernel {
 	CONFIG_NEW_KERNEL_SWAP,
 } ConfigNewKernel;
 
-/* The strings are owned. */
+/* What can be asked of segued, and so allowed. */
+typedef enum ConfigVerb {
+	CONFIG_VERB_STATUS,
+	CONFIG_VERB_LIST,
+	CONFIG_VERB_LOG,
+	CONFIG_VERB_METRICS,
+	CONFIG_VERB_KEEP,
+	CONFIG_VERB_UNKEEP,
+	CONFIG_VERB_CHECK,
+	CONFIG_VERB_SWAP,
+	CONFIG_VERB_RETURN,
+	CONFIG_VERB_RUN,
+	CONFIG_VERBS,
+} ConfigVerb;
+
+/* Bits are 1 << ConfigVerb.  What shows how things are and changes nothing; and all but what can
+ * run any command as anybody. */
+#define CONFIG_VERBS_READ ((1U << (CONFIG_VERB_METRICS + 1)) - 1U)
+#define CONFIG_VERBS_OPEN ((1U << CONFIG_VERB_RUN) - 1U)
+
+/* Who else than root may ask for what. */
+typedef struct ConfigAllow {
+	char *group;
+	unsigned verbs;
+} ConfigAllow;
+
+/* The strings are owned, and so is the list. */
 typedef struct Config {
 	ConfigStore store;
 	char *store_path; /* absolute */
 	char *group;      /* whose members may read the API; NULL: none */
+	ConfigAllow *allow;
+	size_t n_allow;
 	ConfigNewKernel on_new_kernel;
 	unsigned health_timeout_s; /* 1 to 3600 */
 	char *kexec_append;        /* "" if nothing is to be appended */
@@ -45,3 +73,4 @@ void config_release(Config *config);
 
 const char *config_store_name(ConfigStore store);
 const char *config_new_kernel_name(ConfigNewKernel what);
+const char *config_verb_name(ConfigVerb verb);

@@ -61,7 +61,8 @@ static int transfer_error(CURLcode result, Error *err)
 	    access(SOCKET_PATH, R_OK | W_OK) < 0)
 		return error_set(err, -EACCES,
 				 "Connecting to segued on " SOCKET_PATH
-				 ": only root may, and members of Group= in segue.conf; use sudo");
+				 ": only root may, and the groups of Group= and Allow= in "
+				 "segue.conf; use sudo");
 	if (result == CURLE_COULDNT_CONNECT)
 		return error_set(err, -ECONNREFUSED,
 				 "Connecting to segued on " SOCKET_PATH

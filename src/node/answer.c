@@ -19,13 +19,29 @@ static int object_new(json_object **ret, Error *err)
 	return *ret ? 0 : error_errno(err, -ENOMEM, "Answering");
 }
 
+static json_object *allow_describe(const ConfigAllow *allow)
+{
+	json_object *o = json_object_new_object(), *verbs = json_object_new_array();
+
+	for (ConfigVerb verb = 0; verb < CONFIG_VERBS; verb++)
+		if (allow->verbs & 1U << verb)
+			(void)json_object_array_add(verbs,
+						    json_object_new_string(config_verb_name(verb)));
+	json_put_string(o, "group", allow->group);
+	(void)json_object_object_add(o, "verbs", verbs);
+	return o;
+}
+
 static json_object *config_describe(const Config *config)
 {
-	json_object *o = json_object_new_object();
+	json_object *o = json_object_new_object(), *allow = json_object_new_array();
 
+	for (size_t i = 0; i < config->n_allow; i++)
+		(void)json_object_array_add(allow, allow_describe(&config->allow[i]));
 	json_put_string(o, "store", config_store_name(config->store));
 	json_put_string(o, "store_path", config->store_path);
 	json_put_string(o, "group", config->group);
+	(void)json_object_object_add(o, "allow", allow);
 	json_put_string(o, "on_new_kernel", config_new_kernel_name(config->on_new_kernel));
 	json_put_int(o, "health_timeout_s", config->health_timeout_s);
 	json_put_string(o, "kexec_append", config->kexec_append);

@@ -28,7 +28,7 @@ typedef enum How {
 
 typedef struct Route {
 	const char *method, *path; /* a path that ends with a slash is followed by a name */
-	Access access;
+	ConfigVerb verb;
 	How how;
 	unsigned status; /* if it went well */
 	Answer *answer;
@@ -36,17 +36,17 @@ typedef struct Route {
 } Route;
 
 static const Route routes[] = {
-	{"GET", "/v1/status", ACCESS_READ, HOW_HERE, 200, answer_status, TYPE_JSON},
-	{"GET", "/v1/units", ACCESS_READ, HOW_CHILD, 200, answer_units, TYPE_JSON},
-	{"PUT", "/v1/units/", ACCESS_FULL, HOW_CHILD, 200, answer_keep, TYPE_JSON},
-	{"DELETE", "/v1/units/", ACCESS_FULL, HOW_CHILD, 200, answer_unkeep, TYPE_JSON},
-	{"POST", "/v1/run", ACCESS_FULL, HOW_CHILD, 201, answer_run, TYPE_JSON},
-	{"POST", "/v1/check", ACCESS_FULL, HOW_EXCLUSIVE, 200, answer_check, TYPE_JSON},
-	{"GET", "/v1/swap", ACCESS_READ, HOW_HERE, 200, answer_swap_status, TYPE_JSON},
-	{"POST", "/v1/swap", ACCESS_FULL, HOW_STARTED, 202, answer_swap, TYPE_JSON},
-	{"GET", "/v1/log", ACCESS_READ, HOW_HERE, 200, answer_log, TYPE_JSON},
-	{"POST", "/v1/return", ACCESS_FULL, HOW_EXCLUSIVE, 202, answer_return, TYPE_JSON},
-	{"GET", "/metrics", ACCESS_READ, HOW_HERE, 200, answer_metrics, TYPE_METRICS},
+	{"GET", "/v1/status", CONFIG_VERB_STATUS, HOW_HERE, 200, answer_status, TYPE_JSON},
+	{"GET", "/v1/units", CONFIG_VERB_LIST, HOW_CHILD, 200, answer_units, TYPE_JSON},
+	{"PUT", "/v1/units/", CONFIG_VERB_KEEP, HOW_CHILD, 200, answer_keep, TYPE_JSON},
+	{"DELETE", "/v1/units/", CONFIG_VERB_UNKEEP, HOW_CHILD, 200, answer_unkeep, TYPE_JSON},
+	{"POST", "/v1/run", CONFIG_VERB_RUN, HOW_CHILD, 201, answer_run, TYPE_JSON},
+	{"POST", "/v1/check", CONFIG_VERB_CHECK, HOW_EXCLUSIVE, 200, answer_check, TYPE_JSON},
+	{"GET", "/v1/swap", CONFIG_VERB_STATUS, HOW_HERE, 200, answer_swap_status, TYPE_JSON},
+	{"POST", "/v1/swap", CONFIG_VERB_SWAP, HOW_STARTED, 202, answer_swap, TYPE_JSON},
+	{"GET", "/v1/log", CONFIG_VERB_LOG, HOW_HERE, 200, answer_log, TYPE_JSON},
+	{"POST", "/v1/return", CONFIG_VERB_RETURN, HOW_EXCLUSIVE, 202, answer_return, TYPE_JSON},
+	{"GET", "/metrics", CONFIG_VERB_METRICS, HOW_HERE, 200, answer_metrics, TYPE_METRICS},
 };
 
 /* How an error is told. */
@@ -244,6 +244,21 @@ static const Route *route_find(const HttpCall *call, const char **ret_name, bool
 	return NULL;
 }
 
+static void call_refuse(HttpCall *call, const Route *route)
+{
+	const char *verb = route ? config_verb_name(route->verb) : "anything";
+	_cleanup_free_ char *text = NULL;
+
+	if (route && 1U << route->verb & CONFIG_VERBS_OPEN)
+		text = text_format(
+			"Only root may ask segued for %s, and groups that Allow=%s:GROUP "
+			"in segue.conf names; use sudo",
+			verb, verb);
+	else
+		text = text_format("Only root may ask segued for %s; use sudo", verb);
+	call_fail(call, 403, "not-permitted", text ? text : verb);
+}
+
 static void on_call(HttpCall *call, void *data)
 {
 	Api *api = data;
@@ -259,8 +274,8 @@ static void on_call(HttpCall *call, void *data)
 	Error err = {0};
 	int r;
 
-	if (call->access == ACCESS_NONE || (route && call->access < route->access)) {
-		call_fail(call, 403, "not-permitted", "Only root may ask this of segued; use sudo");
+	if (!call->verbs || (route && !(call->verbs & 1U << route->verb))) {
+		call_refuse(call, route);
 		return;
 	}
 	if (!route) {
@@ -294,8 +309,8 @@ void api_close(Api *api)
 	free(api);
 }
 
-int api_open(sd_event *event, int listen_fd, const Config *config, const char *config_error,
-	     Api **ret, Error *err)
+int api_open(sd_event *event, int listen_fd, const Config *config, const Permits *permits,
+	     const char *config_error, Api **ret, Error *err)
 {
 	Api *api = calloc(1, sizeof(*api));
 	int r;
@@ -310,7 +325,7 @@ int api_open(sd_event *event, int listen_fd, const Config *config, const char *c
 	if (r < 0)
 		r = error_errno(err, r, "Watching %s", SEGUE_SWAP_DIR);
 	else
-		r = http_open(event, listen_fd, config->group, on_call, api, &api->http, err);
+		r = http_open(event, listen_fd, permits, on_call, api, &api->http, err);
 	if (r < 0) {
 		api_close(api);
 		return r;

@@ -1,24 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "node/http.h"
 
+#include <endian.h>
 #include <errno.h>
+#include <linux/posix_acl.h>
+#include <linux/posix_acl_xattr.h>
 #include <microhttpd.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/xattr.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
+#include "node/client.h"
 
-#define HTTP_CONNECTIONS_MAX 256U
-#define HTTP_IDLE_LIMIT_S    60U
-#define HTTP_BACKLOG         64
+#define HTTP_BACKLOG 64
 
 struct Http {
 	struct MHD_Daemon *daemon;
-	sd_event_source *io, *timer, *resumed;
-	const char *group;
+	sd_event_source *io, *timer, *resumed, *overdue;
+	const Permits *permits;
+	Clients *clients;
 	HttpHandler *handler;
 	void *data;
 	struct Connection *suspended; /* list */
@@ -28,6 +33,7 @@ typedef struct Connection {
 	HttpCall call; /* first: a call is its connection */
 	Http *http;
 	struct MHD_Connection *mhd;
+	Client *client; /* NULL: it was refused */
 	struct MHD_Response *response;
 	unsigned status;
 	bool handed, answered, suspended, too_large;
@@ -57,6 +63,15 @@ static void connection_resume(Connection *connection)
 	MHD_resume_connection(connection->mhd);
 }
 
+static void overdue_wait(Http *http)
+{
+	int64_t due_us = clients_due_us(http->clients);
+
+	(void)sd_event_source_set_time(http->overdue, (uint64_t)due_us);
+	(void)sd_event_source_set_enabled(http->overdue,
+					  due_us == INT64_MAX ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
+}
+
 /* Lets the server do what is due, and asks when it wants to be called though nothing happens. */
 static void http_run(Http *http)
 {
@@ -64,11 +79,28 @@ static void http_run(Http *http)
 
 	(void)MHD_run(http->daemon);
 	if (MHD_get_timeout(http->daemon, &wait_ms) == MHD_YES) {
-		(void)sd_event_source_set_time_relative(http->timer, wait_ms * 1000);
+		/* Never at once: with a request that it cannot finish, such as a chunk extension
+		 * that is larger than its memory for it, it would ask for that until the client's
+		 * time is over. */
+		(void)sd_event_source_set_time_relative(http->timer,
+							(wait_ms ? wait_ms : 1) * 1000);
 		(void)sd_event_source_set_enabled(http->timer, SD_EVENT_ONESHOT);
 	} else {
 		(void)sd_event_source_set_enabled(http->timer, SD_EVENT_OFF);
 	}
+	overdue_wait(http);
+}
+
+void http_expire(Http *http, int64_t now_us)
+{
+	clients_expire(http->clients, now_us);
+	http_run(http);
+}
+
+static int on_overdue(sd_event_source *source, uint64_t usec, void *data)
+{
+	http_expire(data, clock_monotonic_us());
+	return 0;
 }
 
 static int on_io(sd_event_source *source, int fd, uint32_t events, void *data)
@@ -93,6 +125,7 @@ void http_answer(HttpCall *call, unsigned status, const char *type, const char *
 {
 	Connection *connection = (Connection *)call;
 
+	client_answered(connection->client, clock_monotonic_us());
 	connection->answered = true;
 	connection->status = status;
 	connection->response = MHD_create_response_from_buffer(
@@ -129,12 +162,13 @@ static void connection_hand(Connection *connection)
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(connection->mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
 	Http *http = connection->http;
-	Error err = {0};
 
 	connection->handed = true;
+	client_served(connection->client);
 	connection->call.body = connection->body ? connection->body : "";
-	if (!info || peer_access(info->connect_fd, http->group, &connection->call.access, &err) < 0)
-		connection->call.access = ACCESS_NONE;
+	/* Who cannot be told gets nothing. */
+	if (info)
+		(void)peer_verbs(info->connect_fd, http->permits, &connection->call.verbs, NULL);
 	if (connection->too_large)
 		http_answer(
 			&connection->call, MHD_HTTP_CONTENT_TOO_LARGE, "application/json",
@@ -142,6 +176,14 @@ static void connection_hand(Connection *connection)
 			"larger than 64 KiB\"}}\n");
 	else
 		http->handler(&connection->call, http->data);
+}
+
+static Client *connection_client(struct MHD_Connection *mhd)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	return info ? info->socket_context : NULL;
 }
 
 static enum MHD_Result on_request(void *data, struct MHD_Connection *mhd, const char *url,
@@ -156,6 +198,7 @@ static enum MHD_Result on_request(void *data, struct MHD_Connection *mhd, const 
 			return MHD_NO;
 		connection->http = data;
 		connection->mhd = mhd;
+		connection->client = connection_client(mhd);
 		*memory = connection;
 		return MHD_YES;
 	}
@@ -194,6 +237,34 @@ static void on_completed(void *data, struct MHD_Connection *mhd, void **memory,
 	*memory = NULL;
 }
 
+/* A NUL byte would end the path early, and make another one of it. */
+static size_t on_unescape(void *data, struct MHD_Connection *mhd, char *text)
+{
+	size_t n = MHD_http_unescape(text);
+
+	for (char *p = text; (p = memchr(p, '\0', n - (size_t)(p - text)));)
+		*p = '\1';
+	return n;
+}
+
+static void on_connection(void *data, struct MHD_Connection *mhd, void **socket_context,
+			  enum MHD_ConnectionNotificationCode code)
+{
+	const union MHD_ConnectionInfo *info;
+	Http *http = data;
+
+	if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+		client_free(*socket_context);
+		*socket_context = NULL;
+		/* A server that was full listens again only at its next turn. */
+		(void)sd_event_source_set_enabled(http->resumed, SD_EVENT_ONESHOT);
+		return;
+	}
+	info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+	*socket_context =
+		info ? client_new(http->clients, info->connect_fd, clock_monotonic_us()) : NULL;
+}
+
 static int http_attach(Http *http, sd_event *event, Error *err)
 {
 	const union MHD_DaemonInfo *info =
@@ -205,28 +276,36 @@ static int http_attach(Http *http, sd_event *event, Error *err)
 	if ((r = sd_event_add_io(event, &http->io, info->epoll_fd, EPOLLIN, on_io, http)) < 0 ||
 	    (r = sd_event_add_time_relative(event, &http->timer, CLOCK_MONOTONIC, 0, 0, on_timer,
 					    http)) < 0 ||
-	    (r = sd_event_add_defer(event, &http->resumed, on_resumed, http)) < 0)
+	    (r = sd_event_add_defer(event, &http->resumed, on_resumed, http)) < 0 ||
+	    (r = sd_event_add_time(event, &http->overdue, CLOCK_MONOTONIC, 0, 0, on_overdue,
+				   http)) < 0)
 		return error_errno(err, r, "Starting the HTTP server");
 	return 0;
 }
 
-int http_open(sd_event *event, int listen_fd, const char *group, HttpHandler *handler, void *data,
-	      Http **ret, Error *err)
+int http_open(sd_event *event, int listen_fd, const Permits *permits, HttpHandler *handler,
+	      void *data, Http **ret, Error *err)
 {
 	Http *http = calloc(1, sizeof(*http));
 	int r;
 
-	if (!http)
+	if (http)
+		http->clients = clients_new();
+	if (!http || !http->clients) {
+		free(http);
 		return error_errno(err, -ENOMEM, "Starting the HTTP server");
-	http->group = group;
+	}
+	http->permits = permits;
 	http->handler = handler;
 	http->data = data;
 	http->daemon = MHD_start_daemon(
 		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, http,
 		MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
-		http, MHD_OPTION_CONNECTION_LIMIT, HTTP_CONNECTIONS_MAX,
-		MHD_OPTION_CONNECTION_TIMEOUT, HTTP_IDLE_LIMIT_S, MHD_OPTION_END);
+		http, MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, http, MHD_OPTION_NOTIFY_CONNECTION,
+		on_connection, http, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CLIENTS_MOST,
+		MHD_OPTION_END);
 	if (!http->daemon) {
+		clients_free(http->clients);
 		free(http);
 		return error_set(err, -EIO, "Starting the HTTP server: libmicrohttpd refused");
 	}
@@ -251,15 +330,42 @@ void http_close(Http *http)
 	(void)MHD_run(http->daemon);
 	(void)sd_event_source_disable_unref(http->io);
 	(void)sd_event_source_disable_unref(http->timer);
-	(void)sd_event_source_disable_unref(http->resumed);
 	MHD_stop_daemon(http->daemon);
+	(void)sd_event_source_disable_unref(http->resumed);
+	(void)sd_event_source_disable_unref(http->overdue);
+	clients_free(http->clients);
 	free(http);
 }
 
-int http_listen(const char *path, gid_t group, int *ret_fd, Error *err)
+/* The permissions of the file, as an access control list with an entry for each group
+ * (linux/posix_acl_xattr.h; the entries are in the order of their tags). */
+static int socket_open_to(const char *path, const Permits *permits)
+{
+	struct posix_acl_xattr_header *acl;
+	struct posix_acl_xattr_entry *entry;
+	size_t n = permits->n + 4, size = sizeof(*acl) + n * sizeof(*entry);
+	_cleanup_free_ char *memory = calloc(1, size);
+
+	if (!memory)
+		return -ENOMEM;
+	acl = (struct posix_acl_xattr_header *)(void *)memory;
+	acl->a_version = htole32(POSIX_ACL_XATTR_VERSION);
+	entry = (struct posix_acl_xattr_entry *)(void *)(acl + 1);
+	*entry++ = (struct posix_acl_xattr_entry){htole16(ACL_USER_OBJ), htole16(06), 0};
+	*entry++ = (struct posix_acl_xattr_entry){htole16(ACL_GROUP_OBJ), 0, 0};
+	for (size_t i = 0; i < permits->n; i++)
+		*entry++ = (struct posix_acl_xattr_entry){htole16(ACL_GROUP), htole16(06),
+							  htole32(permits->list[i].group)};
+	*entry++ = (struct posix_acl_xattr_entry){htole16(ACL_MASK), htole16(06), 0};
+	*entry = (struct posix_acl_xattr_entry){htole16(ACL_OTHER), 0, 0};
+	return setxattr(path, "system.posix_acl_access", memory, size, 0) < 0 ? -errno : 0;
+}
+
+int http_listen(const char *path, const Permits *permits, int *ret_fd, Error *err)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int r;
 
 	if (fd < 0)
 		return error_errno(err, -errno, "Making a socket");
@@ -268,9 +374,12 @@ int http_listen(const char *path, gid_t group, int *ret_fd, Error *err)
 	memcpy(address.sun_path, path, strlen(path) + 1);
 	(void)unlink(path);
 	/* Who may ask nothing may not take up a connection either. */
-	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || chmod(path, 0600) < 0 ||
-	    chown(path, 0, group) < 0 || chmod(path, group ? 0660 : 0600) < 0 ||
-	    listen(fd, HTTP_BACKLOG) < 0)
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || chmod(path, 0600) < 0)
+		return error_errno(err, -errno, "Listening on %s", path);
+	r = permits->n > 0 ? socket_open_to(path, permits) : 0;
+	if (r < 0)
+		return error_errno(err, r, "Letting groups connect to %s", path);
+	if (listen(fd, HTTP_BACKLOG) < 0)
 		return error_errno(err, -errno, "Listening on %s", path);
 	*ret_fd = steal_fd(&fd);
 	return 0;

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <grp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -65,34 +64,19 @@ static int signals_attach(sd_event *event, Error *err)
 	return 0;
 }
 
-/* Of Group=; 0, root's own, if there is none. */
-static gid_t readers_group(const Config *config)
-{
-	struct group entry, *found = NULL;
-	char buffer[4096];
-
-	if (!config->group)
-		return 0;
-	if (getgrnam_r(config->group, &entry, buffer, sizeof(buffer), &found) != 0 || !found) {
-		(void)fprintf(stderr, SD_WARNING "Group=%s: there is no such group\n",
-			      config->group);
-		return 0;
-	}
-	return found->gr_gid;
-}
-
-static int listen_open(const Config *config, int *ret_fd, Error *err)
+static int listen_open(const Permits *permits, int *ret_fd, Error *err)
 {
 	if (sd_listen_fds(1) > 0) {
 		*ret_fd = SD_LISTEN_FDS_START;
 		return 0;
 	}
-	return http_listen(SEGUE_SOCKET, readers_group(config), ret_fd, err);
+	return http_listen(SEGUE_SOCKET, permits, ret_fd, err);
 }
 
 static int run(Error *err)
 {
 	_cleanup_config_ Config config = {0};
+	_cleanup_permits_ Permits permits = {0};
 	_cleanup_event_ sd_event *event = NULL;
 	Error config_error = {0};
 	Api *api = NULL;
@@ -106,9 +90,10 @@ static int run(Error *err)
 	    (r = directory_make(AT_FDCWD, SEGUE_RUN_DIR, 0755, err)) < 0 ||
 	    (r = directory_make(AT_FDCWD, SEGUE_SWAP_DIR, 0700, err)) < 0 ||
 	    (r = api_finish_swap(event, err)) < 0 ||
-	    (r = listen_open(&config, &listen_fd, err)) < 0 ||
-	    (r = api_open(event, listen_fd, &config, config_error.code ? config_error.text : NULL,
-			  &api, err)) < 0)
+	    (r = permits_load(&config, &permits, err)) < 0 ||
+	    (r = listen_open(&permits, &listen_fd, err)) < 0 ||
+	    (r = api_open(event, listen_fd, &config, &permits,
+			  config_error.code ? config_error.text : NULL, &api, err)) < 0)
 		return r;
 	pids_raise();
 	(void)sd_notify(0, "READY=1\nSTATUS=Ready");

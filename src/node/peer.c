@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <stdio.h>
 #include <sys/socket.h>
+#include <systemd/sd-daemon.h>
 
 #include "base/cleanup.h"
 
@@ -13,44 +15,88 @@
 
 #define PEER_GROUPS_MAX 65536
 
-static int peer_is_member(int fd, gid_t gid, Error *err)
+void permits_release(Permits *permits)
 {
-	_cleanup_free_ gid_t *groups = calloc(PEER_GROUPS_MAX, sizeof(gid_t));
-	socklen_t size = PEER_GROUPS_MAX * sizeof(gid_t);
+	free(permits->list);
+	*permits = (Permits){0};
+}
 
-	if (!groups)
-		return error_errno(err, -ENOMEM, "Asking who the client is");
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) < 0)
-		return error_errno(err, -errno, "Asking for the client's groups");
-	for (size_t i = 0; i < size / sizeof(gid_t); i++) {
-		if (groups[i] == gid)
-			return 1;
+static int permit_add(Permits *permits, gid_t group, unsigned verbs, Error *err)
+{
+	Permit *more;
+
+	for (size_t i = 0; i < permits->n; i++) {
+		if (permits->list[i].group == group) {
+			permits->list[i].verbs |= verbs;
+			return 0;
+		}
 	}
+	more = reallocarray(permits->list, permits->n + 1, sizeof(*more));
+	if (!more)
+		return error_errno(err, -ENOMEM, "Looking up groups");
+	permits->list = more;
+	more[permits->n++] = (Permit){group, verbs};
 	return 0;
 }
 
-int peer_access(int fd, const char *group, Access *ret_access, Error *err)
+static int group_permit(Permits *permits, const char *key, const char *name, unsigned verbs,
+			Error *err)
 {
+	struct group entry, *found = NULL;
+	char buffer[16384];
+
+	if (getgrnam_r(name, &entry, buffer, sizeof(buffer), &found) == 0 && found)
+		return permit_add(permits, found->gr_gid, verbs, err);
+	(void)fprintf(stderr, SD_WARNING "%s=%s: there is no such group\n", key, name);
+	return 0;
+}
+
+int permits_load(const Config *config, Permits *ret, Error *err)
+{
+	_cleanup_permits_ Permits permits = {0};
+	int r = 0;
+
+	if (config->group)
+		r = group_permit(&permits, "Group", config->group, CONFIG_VERBS_READ, err);
+	for (size_t i = 0; r == 0 && i < config->n_allow; i++)
+		r = group_permit(&permits, "Allow", config->allow[i].group, config->allow[i].verbs,
+				 err);
+	if (r < 0)
+		return r;
+	*ret = permits;
+	permits = (Permits){0};
+	return 0;
+}
+
+static unsigned group_verbs(const Permits *permits, gid_t group)
+{
+	for (size_t i = 0; i < permits->n; i++)
+		if (permits->list[i].group == group)
+			return permits->list[i].verbs;
+	return 0;
+}
+
+int peer_verbs(int fd, const Permits *permits, unsigned *ret_verbs, Error *err)
+{
+	_cleanup_free_ gid_t *groups = NULL;
 	struct ucred peer = {0};
-	socklen_t size = sizeof(peer);
-	struct group *entry;
-	int member;
+	socklen_t size = sizeof(peer), groups_size = PEER_GROUPS_MAX * sizeof(gid_t);
+	unsigned verbs;
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
 		return error_errno(err, -errno, "Asking who the client is");
 	if (peer.uid == 0) {
-		*ret_access = ACCESS_FULL;
+		*ret_verbs = ~0U;
 		return 0;
 	}
-	*ret_access = ACCESS_NONE;
-	/* segued is single-threaded. */
-	entry = group ? getgrnam(group) : NULL; /* NOLINT(concurrency-mt-unsafe) */
-	if (!entry)
-		return 0;
-	member = peer.gid == entry->gr_gid ? 1 : peer_is_member(fd, entry->gr_gid, err);
-	if (member < 0)
-		return member;
-	if (member)
-		*ret_access = ACCESS_READ;
+	groups = calloc(PEER_GROUPS_MAX, sizeof(gid_t));
+	if (!groups)
+		return error_errno(err, -ENOMEM, "Asking who the client is");
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &groups_size) < 0)
+		return error_errno(err, -errno, "Asking for the client's groups");
+	verbs = group_verbs(permits, peer.gid);
+	for (size_t i = 0; i < groups_size / sizeof(gid_t); i++)
+		verbs |= group_verbs(permits, groups[i]);
+	*ret_verbs = verbs;
 	return 0;
 }

@@ -1,16 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who is at the other end of a unix socket. */
+/* Who is at the other end of a unix socket, and what that one may ask for. */
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
 
+#include "base/config.h"
 #include "base/error.h"
 
-typedef enum Access {
-	ACCESS_NONE,
-	ACCESS_READ, /* may ask how things are */
-	ACCESS_FULL, /* may change them */
-} Access;
+typedef struct Permit {
+	gid_t group;
+	unsigned verbs; /* bits 1 << ConfigVerb */
+} Permit;
 
-/* What the peer of `fd` may do: root all, members of `group` (NULL: there is none) read. */
-int peer_access(int fd, const char *group, Access *ret_access, Error *err);
+typedef struct Permits {
+	Permit *list; /* one for each group */
+	size_t n;
+} Permits;
+
+/* What Group= and Allow= grant.  The groups are looked up here, once: who asks later must not make
+ * segued wait for a directory service.  A group that there is not gets nothing, and a line on
+ * standard error. */
+int permits_load(const Config *config, Permits *ret, Error *err);
+void permits_release(Permits *permits);
+#define _cleanup_permits_ _cleanup_(permits_release)
+
+/* The verbs that the peer of `fd` may ask for, as of the moment in which it connected: root all. */
+int peer_verbs(int fd, const Permits *permits, unsigned *ret_verbs, Error *err);

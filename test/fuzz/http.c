@@ -15,6 +15,7 @@
 
 static sd_event *event;
 static Http *http;
+static const Permits nobody;
 static struct sockaddr_un address = {.sun_family = AF_UNIX};
 
 static void on_call(HttpCall *call, void *data)
@@ -40,7 +41,7 @@ static void server_make(void)
 		       (int)getpid());
 	require(fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
 	require(listen(fd, 8) == 0 && sd_event_default(&event) >= 0);
-	require(http_open(event, fd, NULL, on_call, NULL, &http, NULL) == 0);
+	require(http_open(event, fd, &nobody, on_call, NULL, &http, NULL) == 0);
 	(void)atexit(server_end);
 }
 
