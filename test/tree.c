@@ -144,6 +144,27 @@ static void test_parents(void **state)
 	assert_int_equal(tree_copy(place->from, place->to, "a/gone", NULL), 0);
 }
 
+/* Whoever owns a directory on the way can put a link in its place, and its copy leads to the same:
+ * once, what lay there was copied onto itself. */
+static void test_a_copied_link_is_not_followed_either(void **state)
+{
+	Place *place = *state;
+	char secret[64];
+	struct stat before, after;
+
+	(void)snprintf(secret, sizeof(secret), "%s/secret", place->to_path);
+	assert_int_equal(mkdirat(place->to, "secret", 0700), 0);
+	assert_int_equal(mkdirat(place->to, "secret/below", 0700), 0);
+	file_make(place->to, "secret/below/key", "hidden", 0600);
+	assert_int_equal(fstatat(place->to, "secret/below/key", &before, 0), 0);
+	assert_int_equal(mkdirat(place->from, "run", 0755), 0);
+	assert_int_equal(symlinkat(secret, place->from, "run/user"), 0);
+	assert_int_equal(tree_copy(place->from, place->to, "run/user/below", NULL), 0);
+	assert_int_equal(fstatat(place->to, "secret/below/key", &after, 0), 0);
+	assert_int_equal(after.st_ino, before.st_ino);
+	assert_int_equal(after.st_ctim.tv_nsec, before.st_ctim.tv_nsec);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -154,6 +175,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_sockets_are_left_out, place_make,
 						place_remove),
 		cmocka_unit_test_setup_teardown(test_parents, place_make, place_remove),
+		cmocka_unit_test_setup_teardown(test_a_copied_link_is_not_followed_either,
+						place_make, place_remove),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

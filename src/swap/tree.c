@@ -76,24 +76,31 @@ static int owner_copy(int dirfd, const char *name, const struct stat *st, Error 
 	return 0;
 }
 
-static int file_copy(int from_dirfd, int to_dirfd, const char *name, const struct stat *st,
-		     Error *err)
+/* What is opened may be another file than the one that was looked at: its owner counts, since its
+ * content does, and what is no file any more is passed over like what has vanished. */
+static int file_copy(int from_dirfd, int to_dirfd, const char *name, Error *err)
 {
-	_cleanup_close_ int from = openat(from_dirfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_close_ int from =
+		openat(from_dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	_cleanup_close_ int to = -1;
+	struct stat st;
 	int r;
 
-	if (from < 0)
-		return errno == ENOENT ? 0 : error_errno(err, -errno, "Opening %s", name);
+	if (from < 0 && (errno == ENOENT || errno == ELOOP || errno == ENXIO))
+		return 0;
+	if (from < 0 || fstat(from, &st) < 0)
+		return error_errno(err, -errno, "Opening %s", name);
+	if (!S_ISREG(st.st_mode))
+		return 0;
 	(void)unlinkat(to_dirfd, name, 0);
 	to = openat(to_dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (to < 0)
 		return error_errno(err, -errno, "Making %s", name);
-	r = data_copy(from, to, st, name, err);
+	r = data_copy(from, to, &st, name, err);
 	if (r < 0)
 		return r;
 	attributes_copy(from, to);
-	return owner_copy(to_dirfd, name, st, err);
+	return owner_copy(to_dirfd, name, &st, err);
 }
 
 static int link_copy(int from_dirfd, int to_dirfd, const char *name, const struct stat *st,
@@ -148,7 +155,7 @@ static int entry_copy(int from_dirfd, int to_dirfd, const char *name, struct sta
 	*ret_st = st;
 	switch (st.st_mode & S_IFMT) {
 	case S_IFREG:
-		return file_copy(from_dirfd, to_dirfd, name, &st, err);
+		return file_copy(from_dirfd, to_dirfd, name, err);
 	case S_IFDIR:
 		return directory_copy(from_dirfd, to_dirfd, name, &st, err);
 	case S_IFLNK:
@@ -195,53 +202,76 @@ static int below_copy(int from_dirfd, int to_dirfd, const char *name, dev_t dev,
 	return 0;
 }
 
-int tree_copy_entry(int from_dirfd, int to_dirfd, const char *path, Error *err)
+/* Where a path leads to in both trees. */
+typedef struct Walk {
+	char *copy; /* of the path */
+	const char *name;
+	int from, to;
+} Walk;
+
+static void walk_end(Walk *walk)
 {
-	_cleanup_free_ char *copy = strdup(path);
-	_cleanup_close_ int from = -1, to = -1;
-	char *name = copy, *slash;
+	free(walk->copy);
+	cleanup_close(&walk->from);
+	cleanup_close(&walk->to);
+}
+
+static int walk_into(Walk *walk, int from, int to, const char *name)
+{
+	int next_from = openat(from, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int next_to = openat(to, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int r = next_from < 0 || next_to < 0 ? -errno : 0;
+
+	cleanup_close(&walk->from);
+	cleanup_close(&walk->to);
+	walk->from = next_from;
+	walk->to = next_to;
+	return r;
+}
+
+/* Goes to the last component of the path, making the directories before it in the other tree.
+ * Component by component, never through a symbolic link: the path may be under somebody else's
+ * control.  0: something before it is no directory, and was copied as what it is; else 1. */
+static int walk_begin(Walk *walk, int from_dirfd, int to_dirfd, const char *path, Error *err)
+{
+	char *name, *slash;
 	struct stat st;
 	int r;
 
-	if (!copy)
+	*walk = (Walk){strdup(path), NULL, -1, -1};
+	if (!walk->copy)
 		return error_errno(err, -ENOMEM, "Copying %s", path);
-	/* Component by component, never through a symbolic link: the path may be under somebody
-	 * else's control. */
-	while ((slash = strchr(name, '/'))) {
-		int next_from, next_to;
-
+	r = walk_into(walk, from_dirfd, to_dirfd, ".");
+	for (name = walk->copy; r == 0 && (slash = strchr(name, '/')); name = slash + 1) {
 		*slash = '\0';
-		r = entry_copy(from < 0 ? from_dirfd : from, to < 0 ? to_dirfd : to, name, &st,
-			       err);
-		if (r < 0)
+		r = entry_copy(walk->from, walk->to, name, &st, err);
+		if (r < 0 || !S_ISDIR(st.st_mode))
 			return r;
-		if (!S_ISDIR(st.st_mode))
-			return 0;
-		next_from = openat(from < 0 ? from_dirfd : from, name,
-				   O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		next_to = openat(to < 0 ? to_dirfd : to, name,
-				 O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		cleanup_close(&from);
-		cleanup_close(&to);
-		from = next_from;
-		to = next_to;
-		if (from < 0 || to < 0)
-			return error_errno(err, -errno, "Opening directory %s of %s", name, path);
-		name = slash + 1;
+		r = walk_into(walk, walk->from, walk->to, name);
 	}
-	return entry_copy(from < 0 ? from_dirfd : from, to < 0 ? to_dirfd : to, name, &st, err);
+	walk->name = name;
+	return r < 0 ? error_errno(err, r, "Opening a directory of %s", path) : 1;
+}
+
+int tree_copy_entry(int from_dirfd, int to_dirfd, const char *path, Error *err)
+{
+	_cleanup_(walk_end) Walk walk;
+	struct stat st;
+	int r = walk_begin(&walk, from_dirfd, to_dirfd, path, err);
+
+	return r <= 0 ? r : entry_copy(walk.from, walk.to, walk.name, &st, err);
 }
 
 int tree_copy(int from_dirfd, int to_dirfd, const char *path, Error *err)
 {
+	_cleanup_(walk_end) Walk walk;
 	struct stat st;
-	int r = tree_copy_entry(from_dirfd, to_dirfd, path, err);
+	int r = walk_begin(&walk, from_dirfd, to_dirfd, path, err);
 
-	if (r < 0)
+	if (r <= 0)
 		return r;
-	if (fstatat(from_dirfd, path, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode))
-		return 0;
-	if (!path_exists(to_dirfd, path))
-		return 0;
-	return below_copy(from_dirfd, to_dirfd, path, st.st_dev, 0, err);
+	r = entry_copy(walk.from, walk.to, walk.name, &st, err);
+	if (r < 0 || !S_ISDIR(st.st_mode))
+		return r;
+	return below_copy(walk.from, walk.to, walk.name, st.st_dev, 0, err);
 }
