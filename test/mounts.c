@@ -86,12 +86,24 @@ static void test_inside(void **state)
 	mounts_free(&table);
 }
 
+static void test_above(void **state)
+{
+	MountTable table = {0};
+
+	assert_int_equal(mounts_parse(table_text, &table, NULL), 0);
+	assert_int_equal(mounts_above(&table, "/run/foo/bar")->id, 26);
+	assert_int_equal(mounts_above(&table, "/run")->id, 26);
+	assert_int_equal(mounts_above(&table, "/running")->id, 24);
+	assert_int_equal(mounts_above(&table, "/run/user/1000/x")->id, 28);
+	mounts_free(&table);
+	assert_null(mounts_above(&table, "/"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_parse),
-		cmocka_unit_test(test_parse_refuses),
-		cmocka_unit_test(test_left_out),
+		cmocka_unit_test(test_parse),         cmocka_unit_test(test_above),
+		cmocka_unit_test(test_parse_refuses), cmocka_unit_test(test_left_out),
 		cmocka_unit_test(test_inside),
 	};
 

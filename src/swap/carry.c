@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/path.h"
 #include "swap/tree.h"
 
 /* What managers keep in /run about things that are still true after the jump. */
@@ -84,10 +85,14 @@ static int carry_mount(Carry *carry, const Mount *mount, const struct CarryMount
 	(void)snprintf(m->directory, sizeof(m->directory), "tmpfs-%zu", carry->n);
 	if (mkdirat(carry->dirfd, m->directory, 0700) < 0)
 		return error_errno(err, -errno, "Making directory %s", m->directory);
-	m->from = open(mount->point, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	m->from = path_open(mount->point, O_RDONLY | O_DIRECTORY, err);
+	if (m->from < 0)
+		return m->from;
 	m->to = openat(carry->dirfd, m->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (m->from < 0 || m->to < 0)
-		return error_errno(err, -errno, "Opening %s", mount->point);
+	if (m->to < 0) {
+		(void)close(m->from);
+		return error_errno(err, -errno, "Opening directory %s", m->directory);
+	}
 	carry->n++;
 	*ret = m;
 	return 0;
@@ -96,7 +101,7 @@ static int carry_mount(Carry *carry, const Mount *mount, const struct CarryMount
 static int path_copy(Carry *carry, const char *path, int (*copy)(int, int, const char *, Error *),
 		     Error *err)
 {
-	const Mount *mount = mounts_of_path(carry->host, path);
+	const Mount *mount = mounts_above(carry->host, path);
 	const struct CarryMount *m;
 	const char *relative;
 	int r;
@@ -255,11 +260,13 @@ int carry_restore(json_object *list, int dirfd, Error *err)
 		if (r < 0)
 			return r;
 		from = openat(dirfd, directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		to = open(point, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		to = path_open(point, O_RDONLY | O_DIRECTORY, err);
+		if (to < 0)
+			return to;
 		/* The copy's own top directory was made by us; the mount point keeps the owner and
 		 * mode it has. */
-		if (from < 0 || to < 0 || fstat(to, &st) < 0)
-			return error_errno(err, -errno, "Opening %s", point);
+		if (from < 0 || fstat(to, &st) < 0)
+			return error_errno(err, -errno, "Opening %s for %s", directory, point);
 		r = tree_copy(from, to, ".", err);
 		if (r < 0)
 			return error_prefix(err, "Bringing back %s", point);

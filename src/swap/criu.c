@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -122,6 +123,10 @@ static void child_exec(const CriuJob *job, const char *verb)
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)signal(SIGPIPE, SIG_DFL);
 	(void)setsid();
+	/* Images hold everything.  What is restored has its own mask, and files with their own
+	 * modes. */
+	if (strcmp(verb, "restore") != 0)
+		(void)umask(077);
 	child_environment(job);
 	(void)snprintf(images, sizeof(images), "/proc/self/fd/%d", job->images_fd);
 

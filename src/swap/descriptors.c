@@ -17,6 +17,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/path.h"
 #include "swap/findings.h"
 #include "swap/paths.h"
 
@@ -183,19 +184,30 @@ static char *journal_stream_state(uint32_t inode)
 	return NULL;
 }
 
-/* The socket that is bound to this path here, and not in some mount namespace, is this one. */
-static bool is_bound_here(const UnixSocket *socket)
+/* The directory, without links, in which the file of this socket is; NULL if its path leads to
+ * another one here, as that of a socket in another mount namespace does.  The caller frees. */
+static char *socket_directory(const UnixSocket *socket)
 {
+	const char *slash = strrchr(socket->name, '/');
+	_cleanup_free_ char *above =
+		slash ? strndup(socket->name, (size_t)(slash - socket->name) + 1) : NULL;
+	_cleanup_close_ int fd =
+		above && *above == '/' ? open(above, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+	char what[32];
 	struct stat st;
 
-	return socket->name[0] == '/' && lstat(socket->name, &st) == 0 && S_ISSOCK(st.st_mode) &&
-	       socket->file_inode == (uint32_t)st.st_ino;
+	if (fd < 0 || fstatat(fd, slash + 1, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    !S_ISSOCK(st.st_mode) || socket->file_inode != (uint32_t)st.st_ino)
+		return NULL;
+	(void)snprintf(what, sizeof(what), "fd/%d", fd);
+	return task_link(getpid(), what);
 }
 
 static void unix_connected(Examination *x, pid_t pid, int fd, const UnixSocket *own,
 			   const UnixSocket *peer)
 {
 	const Holder *other = holder_elsewhere(x, 's', peer->inode);
+	_cleanup_free_ char *directory = own->type == SOCK_DGRAM ? socket_directory(peer) : NULL;
 	json_object *e;
 
 	if (strcmp(peer->name, JOURNAL_STREAM) == 0) {
@@ -203,9 +215,10 @@ static void unix_connected(Examination *x, pid_t pid, int fd, const UnixSocket *
 
 		e = external_add(x, "journal", pid, fd);
 		json_put_string(e, "stream", state);
-	} else if (own->type == SOCK_DGRAM && is_bound_here(peer) && !other) {
+	} else if (directory && !other) {
 		e = external_add(x, "datagram", pid, fd);
 		json_put_string(e, "path", peer->name);
+		json_put_string(e, "directory", directory);
 		json_put_int(e, "pid", pid);
 		json_put_int(e, "fd", fd);
 	} else if (other) {
@@ -385,10 +398,20 @@ static void anonymous_examine(Examination *x, pid_t pid, const char *link)
 		     "its process %d holds %s, which cannot be carried", (int)pid, name);
 }
 
+/* Who runs in a mount namespace of their own can call any file by any name: it is opened again only
+ * if it is the host's file of that name. */
+static bool is_host_file(const char *path, const struct stat *st)
+{
+	_cleanup_close_ int fd = path_open(path, O_PATH | O_NOFOLLOW, NULL);
+	struct stat host;
+
+	return fd >= 0 && fstat(fd, &host) == 0 && host.st_dev == st->st_dev &&
+	       host.st_ino == st->st_ino && (host.st_mode & S_IFMT) == (st->st_mode & S_IFMT);
+}
+
 static void file_examine(Examination *x, pid_t pid, int fd, const char *link, const struct stat *st)
 {
 	long mount_id = fdinfo_number(pid, fd, "mnt_id", 10);
-	struct stat host;
 	char key[64];
 	json_object *e;
 
@@ -398,10 +421,7 @@ static void file_examine(Examination *x, pid_t pid, int fd, const char *link, co
 		       (unsigned long)st->st_ino);
 	if (external_known(x, NULL, 0, key))
 		return;
-	/* Who runs in a mount namespace of their own can call any file by any name: it is opened
-	 * again only if it is the host's file of that name. */
-	if (stat(link, &host) < 0 || host.st_dev != st->st_dev || host.st_ino != st->st_ino ||
-	    (host.st_mode & S_IFMT) != (st->st_mode & S_IFMT)) {
+	if (!is_host_file(link, st)) {
 		findings_add(x->findings, SEVERITY_REFUSAL, x->unit, "file",
 			     "stop the unit, or unkeep it",
 			     "its process %d has %s open, which is not the file of that name here",
@@ -410,6 +430,9 @@ static void file_examine(Examination *x, pid_t pid, int fd, const char *link, co
 	}
 	e = external_add(x, "file", pid, fd);
 	json_put_int(e, "inode", (int64_t)st->st_ino);
+	json_put_int(e, "type", st->st_mode & S_IFMT);
+	json_put_int(e, "owner", st->st_uid);
+	json_put_int(e, "device", (int64_t)st->st_rdev);
 	json_put_string(e, "key", key);
 	json_put_string(e, "path", link);
 }

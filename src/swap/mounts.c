@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/path.h"
 
 /* mountinfo writes space, tab, newline and backslash as \ooo. */
 static void unescape(char *text)
@@ -177,6 +178,21 @@ static const char *path_below(const char *path, const char *root)
 	return path + n;
 }
 
+const Mount *mounts_above(const MountTable *table, const char *path)
+{
+	const Mount *found = NULL;
+
+	/* Of two at one point the later one is on top. */
+	for (size_t i = 0; i < table->n; i++) {
+		const Mount *m = &table->mounts[i];
+
+		if (path_below(path, m->point) &&
+		    (!found || strlen(m->point) >= strlen(found->point)))
+			found = m;
+	}
+	return found;
+}
+
 char *mount_find_source(const MountTable *host, const Mount *mount)
 {
 	for (size_t i = 0; i < host->n; i++) {
@@ -290,31 +306,66 @@ static unsigned long mount_flags(const char *options)
 	return options_split(options, &data);
 }
 
-int filesystem_mount(const char *source, const char *target, const char *fstype,
-		     const char *options, Error *err)
+/* `at`: the target, `name`: what it is called in errors. */
+static int filesystem_mount_at(const char *source, const char *at, const char *name,
+			       const char *fstype, const char *options, Error *err)
 {
 	_cleanup_free_ char *data = NULL;
 	unsigned long flags = options_split(options, &data);
 
 	if (!data)
-		return error_errno(err, -ENOMEM, "Mounting %s", target);
-	if (mount(source, target, fstype, flags, data) < 0)
+		return error_errno(err, -ENOMEM, "Mounting %s", name);
+	if (mount(source, at, fstype, flags, data) < 0)
 		return error_errno(err, -errno, "Mounting %s (%s, %s) on %s", source, fstype,
-				   options, target);
+				   options, name);
 	return 0;
 }
 
-static int mount_target_make(const char *target, bool directory, Error *err)
+int filesystem_mount(const char *source, const char *target, const char *fstype,
+		     const char *options, Error *err)
 {
-	if (path_exists(AT_FDCWD, target))
-		return 0;
-	if (directory)
-		return directory_make(AT_FDCWD, target, 0755, err);
-	int fd = open(target, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	return filesystem_mount_at(source, target, target, fstype, options, err);
+}
 
-	if (fd < 0)
+/* Opens what is to be mounted on, and makes it if it is not there.  The directories above it may
+ * belong to users: a link there must not make root create or cover something elsewhere. */
+static int mount_target_open(const char *target, bool directory, Error *err)
+{
+	const char *name = strrchr(target, '/');
+	_cleanup_close_ int above = -1, fd = -1;
+	struct stat st;
+
+	if (directory)
+		return directory_reach(target, 0755, err);
+	above = directory_reach_above(target, 0755, err);
+	if (above < 0)
+		return above;
+	/* A socket or a device is not to be opened, only mounted on. */
+	fd = openat(above, name + 1, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT)
+		fd = openat(above, name + 1, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+			    0600);
+	if (fd < 0 || fstat(fd, &st) < 0)
 		return error_errno(err, -errno, "Making %s to mount on", target);
-	(void)close(fd);
+	if (S_ISLNK(st.st_mode))
+		return error_errno(err, -ELOOP, "Mounting on %s", target);
+	return steal_fd(&fd);
+}
+
+static int mount_bind(const char *from, const char *target, Error *err)
+{
+	_cleanup_close_ int source = path_open(from, O_PATH, err), to = -1;
+	struct stat st;
+
+	if (source < 0)
+		return error_prefix(err, "Mounting on %s", target);
+	if (fstat(source, &st) < 0)
+		return error_errno(err, -errno, "Looking at %s, to be mounted on %s", from, target);
+	to = mount_target_open(target, S_ISDIR(st.st_mode), err);
+	if (to < 0)
+		return to;
+	if (mount(fd_path(source).text, fd_path(to).text, NULL, MS_BIND, NULL) < 0)
+		return error_errno(err, -errno, "Mounting %s on %s", from, target);
 	return 0;
 }
 
@@ -322,39 +373,36 @@ int mount_make(json_object *description, const char *target, Error *err)
 {
 	const char *from = json_opt_string(description, "from", NULL);
 	const char *fstype = "", *super = "", *source = "";
-	struct stat st = {.st_mode = S_IFDIR};
+	_cleanup_close_ int to = -1;
 	int r;
 
-	if (from) {
-		if (lstat(from, &st) < 0)
-			return error_errno(err, -errno, "Looking at %s, to be mounted on %s", from,
-					   target);
-		r = mount_target_make(target, S_ISDIR(st.st_mode), err);
-		if (r < 0)
-			return r;
-		if (mount(from, target, NULL, MS_BIND, NULL) < 0)
-			return error_errno(err, -errno, "Mounting %s on %s", from, target);
-		return 0;
-	}
+	if (from)
+		return mount_bind(from, target, err);
 	r = json_get_string(description, "fstype", &fstype, err);
 	if (r == 0)
 		r = json_get_string(description, "super", &super, err);
 	if (r == 0)
 		r = json_get_string(description, "source", &source, err);
-	if (r == 0)
-		r = mount_target_make(target, true, err);
 	if (r < 0)
 		return r;
+	to = mount_target_open(target, true, err);
+	if (to < 0)
+		return to;
 	/* Writable until its content is there. */
-	return filesystem_mount(source, target, fstype,
-				text_has_prefix(super, "ro,") ? super + strlen("ro,") : super, err);
+	return filesystem_mount_at(source, fd_path(to).text, target, fstype,
+				   text_has_prefix(super, "ro,") ? super + strlen("ro,") : super,
+				   err);
 }
 
 int mount_set_flags(json_object *description, const char *target, Error *err)
 {
 	const char *options = json_opt_string(description, "options", "rw");
+	_cleanup_close_ int fd = path_open(target, O_PATH, err);
 
-	if (mount(NULL, target, NULL, MS_REMOUNT | MS_BIND | mount_flags(options), NULL) < 0)
+	if (fd < 0)
+		return fd;
+	if (mount(NULL, fd_path(fd).text, NULL, MS_REMOUNT | MS_BIND | mount_flags(options), NULL) <
+	    0)
 		return error_errno(err, -errno, "Setting the options %s of %s", options, target);
 	return 0;
 }
@@ -371,12 +419,16 @@ static bool is_mounted(const MountTable *table, const char *point)
 static int memory_resize(json_object *description, const char *target, Error *err)
 {
 	_cleanup_free_ char *data = NULL;
+	_cleanup_close_ int fd = -1;
 	unsigned long flags;
 
 	if (strcmp(json_opt_string(description, "fstype", ""), "tmpfs") != 0)
 		return 0;
+	fd = path_open(target, O_PATH, err);
+	if (fd < 0)
+		return fd;
 	flags = options_split(json_opt_string(description, "super", "rw"), &data);
-	if (!data || mount(NULL, target, NULL, MS_REMOUNT | flags, data) < 0)
+	if (!data || mount(NULL, fd_path(fd).text, NULL, MS_REMOUNT | flags, data) < 0)
 		return error_errno(err, data ? -errno : -ENOMEM, "Setting the limits of %s",
 				   target);
 	return 0;

@@ -37,6 +37,10 @@ void mounts_free(MountTable *table);
  * table. */
 const Mount *mounts_of_path(const MountTable *table, const char *path);
 
+/* Mount that an absolute path is on if no symbolic link is followed, by the points of the mounts
+ * alone; NULL if the table has not even a root. */
+const Mount *mounts_above(const MountTable *table, const char *path);
+
 /* Mount with this id, or NULL. */
 const Mount *mounts_by_id(const MountTable *table, unsigned id);
 

@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/path.h"
 #include "swap/tree.h"
 
 #define STAGE "/run/segue/stage" /* where a mount namespace is put together */
@@ -53,16 +54,32 @@ bool namespace_differs(pid_t pid, pid_t other, const char *name)
 
 /* ---- before the jump ---- */
 
+/* Opens the root of a mount as the process sees it, and nothing else: by its name something may be
+ * found that was put there since. */
+static int mount_open(pid_t pid, const Mount *mount, Error *err)
+{
+	_cleanup_free_ char *root = text_format("/proc/%d/root", (int)pid);
+	_cleanup_close_ int top = root ? open(root, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1, fd = -1;
+	const char *below = mount->point + strspn(mount->point, "/");
+	struct statx stx;
+
+	if (top < 0)
+		return error_errno(err, root ? -errno : -ENOMEM, "Opening %s", mount->point);
+	fd = path_open_below(top, *below ? below : ".", O_RDONLY | O_DIRECTORY, err);
+	if (fd < 0)
+		return error_prefix(err, "Saving %s of process %d", mount->point, (int)pid);
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &stx) < 0 || stx.stx_mnt_id != mount->id)
+		return error_set(err, -ESTALE, "Saving %s of process %d: it is mounted anew",
+				 mount->point, (int)pid);
+	return steal_fd(&fd);
+}
+
 static int content_copy(pid_t pid, const Mount *mount, int content_fd, const char *name, Error *err)
 {
-	_cleanup_free_ char *path = text_format("/proc/%d/root%s", (int)pid, mount->point);
-	_cleanup_close_ int from = -1, to = -1;
+	_cleanup_close_ int from = mount_open(pid, mount, err), to = -1;
 
-	if (!path)
-		return error_errno(err, -ENOMEM, "Saving %s", mount->point);
-	from = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (from < 0)
-		return error_errno(err, -errno, "Opening %s", path);
+		return from;
 	if (mkdirat(content_fd, name, 0700) < 0)
 		return error_errno(err, -errno, "Making directory %s", name);
 	to = openat(content_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -249,9 +266,11 @@ static int content_fill(json_object *mount, int content_fd, const char *target, 
 	if (!name)
 		return 0;
 	from = openat(content_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	to = open(target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (from < 0 || to < 0)
+	if (from < 0)
 		return error_errno(err, -errno, "Opening %s for %s", name, target);
+	to = path_open(target, O_RDONLY | O_DIRECTORY, err);
+	if (to < 0)
+		return to;
 	return tree_copy(from, to, ".", err);
 }
 

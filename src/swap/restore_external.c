@@ -16,6 +16,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/path.h"
 
 typedef struct PairEnd {
 	int64_t inode;
@@ -112,10 +113,31 @@ static int stand_in_bind(int fd, const char *path)
 	return bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
 }
 
+/* The path may be anything that a program has bound to, also through links; it must still lead into
+ * the directory where the socket was. */
+static int stand_in_reach(json_object *external, const char *path, Error *err)
+{
+	const char *directory, *slash = strrchr(path, '/');
+	_cleanup_free_ char *above = slash ? strndup(path, (size_t)(slash - path) + 1) : NULL;
+	_cleanup_close_ int wanted = -1;
+	struct stat a, b;
+	int r = json_get_string(external, "directory", &directory, err);
+
+	if (r < 0)
+		return r;
+	wanted = directory_reach(directory, 0755, err);
+	if (wanted < 0)
+		return error_prefix(err, "Making the socket %s", path);
+	if (!above || stat(above, &a) < 0 || fstat(wanted, &b) < 0 || a.st_dev != b.st_dev ||
+	    a.st_ino != b.st_ino)
+		return error_set(err, -ESTALE, "Making the socket %s: it is not in %s any more",
+				 path, directory);
+	return 0;
+}
+
 static int stand_in_make(Externals *externals, json_object *external, Error *err)
 {
-	const char *path = json_opt_string(external, "path", ""), *slash = strrchr(path, '/');
-	_cleanup_free_ char *directory = slash ? strndup(path, (size_t)(slash - path)) : NULL;
+	const char *path = json_opt_string(external, "path", "");
 	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	StandIn *more;
 	int r;
@@ -126,9 +148,9 @@ static int stand_in_make(Externals *externals, json_object *external, Error *err
 	if (!more)
 		return error_errno(err, -ENOMEM, "Making a socket");
 	externals->stand_ins = more;
-	if (fd < 0 || !directory)
-		return error_errno(err, fd < 0 ? -errno : -EINVAL, "Making the socket %s", path);
-	r = directory_make(AT_FDCWD, directory, 0755, err);
+	if (fd < 0)
+		return error_errno(err, -errno, "Making the socket %s", path);
+	r = stand_in_reach(external, path, err);
 	if (r < 0)
 		return r;
 	r = stand_in_bind(fd, path);
@@ -227,30 +249,58 @@ void externals_free(Externals *externals)
 
 /* ---- one kind, one function: each returns a descriptor or -errno ---- */
 
-static bool file_is_on_disk(int fd)
+/* Where a file is, and so what of it is still the same after the jump. */
+typedef enum Place {
+	PLACE_DISK,
+	PLACE_MEMORY, /* another inode */
+	PLACE_KERNEL, /* and another owner: control groups are made anew */
+} Place;
+
+static Place file_place(int fd)
 {
 	struct statfs fs;
 
-	return fstatfs(fd, &fs) == 0 && fs.f_type != TMPFS_MAGIC && fs.f_type != PROC_SUPER_MAGIC &&
-	       fs.f_type != SYSFS_MAGIC && fs.f_type != CGROUP2_SUPER_MAGIC;
+	if (fstatfs(fd, &fs) < 0)
+		return PLACE_DISK;
+	switch (fs.f_type) {
+	case TMPFS_MAGIC:
+		return PLACE_MEMORY;
+	case PROC_SUPER_MAGIC:
+	case SYSFS_MAGIC:
+	case CGROUP2_SUPER_MAGIC:
+		return PLACE_KERNEL;
+	default:
+		return PLACE_DISK;
+	}
+}
+
+/* Root opens this for a program that could not open just anything by itself. */
+static bool is_same_file(json_object *external, const struct stat *st, Place place)
+{
+	return json_opt_int(external, "type", -1) == (st->st_mode & S_IFMT) &&
+	       json_opt_int(external, "device", -1) == (int64_t)st->st_rdev &&
+	       (place == PLACE_KERNEL || json_opt_int(external, "owner", -1) == st->st_uid) &&
+	       (place != PLACE_DISK || !S_ISREG(st->st_mode) ||
+		json_opt_int(external, "inode", -1) == (int64_t)st->st_ino);
 }
 
 static int file_open(Externals *externals, json_object *external, Error *err)
 {
 	const char *path = json_opt_string(external, "path", "");
-	int flags = (int)json_opt_int(external, "flags", O_RDONLY);
-	_cleanup_close_ int fd =
-		open(path, (flags & (O_ACCMODE | O_APPEND | O_NONBLOCK)) | O_NOCTTY | O_CLOEXEC);
-	int64_t inode = json_opt_int(external, "inode", 0);
+	int flags = (int)json_opt_int(external, "flags", O_RDONLY), fd;
+	_cleanup_close_ int found = path_open(path, O_PATH | O_NOFOLLOW, err);
 	struct stat st;
 
 	(void)externals;
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (found < 0)
+		return found;
+	if (fstat(found, &st) < 0)
 		return error_errno(err, -errno, "Opening %s", path);
-	/* Files in memory and devices are new ones. */
-	if (S_ISREG(st.st_mode) && file_is_on_disk(fd) && (int64_t)st.st_ino != inode)
+	if (!is_same_file(external, &st, file_place(found)))
 		return error_set(err, -ESTALE, "%s is another file than before", path);
-	return steal_fd(&fd);
+	fd = open(fd_path(found).text,
+		  (flags & (O_ACCMODE | O_APPEND | O_NONBLOCK)) | O_NOCTTY | O_CLOEXEC);
+	return fd < 0 ? error_errno(err, -errno, "Opening %s", path) : fd;
 }
 
 static int journal_open(Externals *externals, json_object *external, Error *err)
