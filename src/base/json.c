@@ -80,6 +80,41 @@ int json_get_object(json_object *o, const char *key, json_object **ret, Error *e
 	return json_get(o, key, json_type_object, ret, err);
 }
 
+int json_check(json_object *o, const JsonMember *members, size_t n, Error *err)
+{
+	if (!json_object_is_type(o, json_type_object))
+		return error_set(err, -EBADMSG, "what is there is no JSON object");
+	for (size_t i = 0; i < n; i++) {
+		json_object *member = NULL;
+		int r = 0;
+
+		if (!members[i].optional ||
+		    (json_object_object_get_ex(o, members[i].key, &member) && member))
+			r = json_get(o, members[i].key, members[i].type, &member, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int json_check_list(json_object *o, const char *key, const JsonMember *members, size_t n,
+		    Error *err)
+{
+	const JsonMember list = {key, json_type_array, true};
+	json_object *elements;
+	int r = json_check(o, &list, 1, err);
+
+	if (r < 0)
+		return r;
+	elements = json_opt_array(o, key);
+	for (size_t i = 0; i < json_length(elements); i++) {
+		r = json_check(json_object_array_get_idx(elements, i), members, n, err);
+		if (r < 0)
+			return error_prefix(err, "\"%s\", element %zu", key, i);
+	}
+	return 0;
+}
+
 static json_object *json_opt(json_object *o, const char *key, json_type type)
 {
 	json_object *member;

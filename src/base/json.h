@@ -28,6 +28,23 @@ int json_get_int(json_object *o, const char *key, int64_t *ret, Error *err);
 int json_get_array(json_object *o, const char *key, json_object **ret, Error *err);
 int json_get_object(json_object *o, const char *key, json_object **ret, Error *err);
 
+/* A member that an object has to have, or may have (null counts as absent), and of which type. */
+typedef struct JsonMember {
+	const char *key;
+	json_type type;
+	bool optional;
+} JsonMember;
+
+/* Checks an object against `n` members; others are passed over.  -EBADMSG names the first that is
+ * wrong. */
+int json_check(json_object *o, const JsonMember *members, size_t n, Error *err);
+
+/* As that, each element of a list, which must be objects.  A member that is absent is an empty
+ * list.
+ */
+int json_check_list(json_object *o, const char *key, const JsonMember *members, size_t n,
+		    Error *err);
+
 /* Optional members: the fallback if absent or of another type. */
 const char *json_opt_string(json_object *o, const char *key, const char *fallback);
 int64_t json_opt_int(json_object *o, const char *key, int64_t fallback);

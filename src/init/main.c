@@ -86,17 +86,9 @@ static void kernel_calm(char *huge_pages)
 
 /* ---- the steps, in order ---- */
 
-static int handover_read(Landing *landing, Error *err)
+static int handover_take(Landing *landing, Error *err)
 {
-	int64_t version = 0;
-	int r = json_read(AT_FDCWD, HANDOVER_PATH, &landing->handover, err);
-
-	if (r == 0)
-		r = json_get_int(landing->handover, "version", &version, err);
-	if (r == 0 && version != HANDOVER_VERSION)
-		r = error_set(err, -EBADMSG, "The handover is of version %lld, not %d",
-			      (long long)version, HANDOVER_VERSION);
-	return r;
+	return handover_read(AT_FDCWD, HANDOVER_PATH, &landing->handover, err);
 }
 
 /* Kept programs get their PIDs again, so nobody else may: what is started from now on is numbered
@@ -228,7 +220,7 @@ static const struct Step {
 	int (*run)(Landing *landing, Error *err);
 	WayOut otherwise;
 } steps[] = {
-	{"reading the handover", NULL, handover_read, REBOOT},
+	{"reading the handover", NULL, handover_take, REBOOT},
 	{"reserving PIDs", NULL, pids_reserve, REBOOT},
 	{"loading modules", NULL, modules_load, REBOOT},
 	{"mounting the root filesystem", NULL, root_enter, REBOOT},

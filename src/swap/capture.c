@@ -372,5 +372,5 @@ int capture_finish(const KeptUnits *kept, const MountTable *host, int dirfd, jso
 	json_put_int(header, "realtime_us", clock_realtime_us());
 	(void)json_object_object_add(header, "mounts", mounts_describe_host(host));
 	(void)json_object_object_add(header, "carried", carry_describe(carry));
-	return json_write(dirfd, "capture.json", header, err);
+	return json_write(dirfd, CAPTURE_FILE, header, err);
 }

@@ -23,6 +23,7 @@
 #include "swap/tasks.h"
 
 #define CAPTURE_VERSION 1
+#define CAPTURE_FILE    "capture.json"
 
 typedef struct KeptUnit {
 	char *name;                 /* "redis-server.service" */
@@ -74,3 +75,7 @@ int capture_dump(const KeptUnits *kept, int dirfd, Error *err);
 /* What is left: files in memory, and capture.json with `header`'s members (id, from, to ...). */
 int capture_finish(const KeptUnits *kept, const MountTable *host, int dirfd, json_object *header,
 		   Error *err);
+
+/* Reads that again and checks all that restore goes by, before anything is acted on: types, and
+ * that no name leads out of its directory.  -EBADMSG names the member.  The caller puts it. */
+int capture_read(int dirfd, json_object **ret, Error *err);

@@ -14,5 +14,13 @@
  */
 #pragma once
 
+#include <json-c/json.h>
+
+#include "base/error.h"
+
 #define HANDOVER_VERSION 1
 #define HANDOVER_PATH    "/segue/handover.json"
+
+/* Reads and checks all of it, before any of it is acted on: -EBADMSG names the member that is
+ * wrong. The caller puts it. */
+int handover_read(int dirfd, const char *path, json_object **ret, Error *err);

@@ -67,21 +67,12 @@ struct Restore {
 int restore_new(int dirfd, Restore **ret, Error *err)
 {
 	Restore *restore = calloc(1, sizeof(*restore));
-	json_object *units;
-	int64_t version = 0;
 	int r;
 
 	if (!restore)
 		return error_errno(err, -ENOMEM, "Reading the capture");
 	restore->dirfd = dirfd;
-	r = json_read(dirfd, "capture.json", &restore->capture, err);
-	if (r == 0)
-		r = json_get_int(restore->capture, "version", &version, err);
-	if (r == 0 && version != CAPTURE_VERSION)
-		r = error_set(err, -EBADMSG, "capture.json is of version %lld, not %d",
-			      (long long)version, CAPTURE_VERSION);
-	if (r == 0)
-		r = json_get_array(restore->capture, "units", &units, err);
+	r = capture_read(dirfd, &restore->capture, err);
 	if (r < 0) {
 		restore_free(restore);
 		return r;

@@ -238,7 +238,7 @@ static int walk_begin(Walk *walk, int from_dirfd, int to_dirfd, const char *path
 	struct stat st;
 	int r;
 
-	*walk = (Walk){strdup(path), NULL, -1, -1};
+	*walk = (Walk){strdup(path), "", -1, -1};
 	if (!walk->copy)
 		return error_errno(err, -ENOMEM, "Copying %s", path);
 	r = walk_into(walk, from_dirfd, to_dirfd, ".");
