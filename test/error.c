@@ -53,6 +53,20 @@ static void test_long_texts_are_cut(void **state)
 	assert_int_equal(strlen(err.text), sizeof(err.text) - 1);
 }
 
+/* A log has them line by line, with a level in front: "<3>". */
+static void test_it_stays_one_line(void **state)
+{
+	Error err = {0};
+
+	(void)error_set(&err, -EINVAL, "\"%s\"", "a\n<0>b\r\t\x7f");
+	assert_string_equal(err.text, "\"a <0>b   \"");
+	(void)error_prefix(&err, "%s", "c\nd");
+	(void)error_hint(&err, "%s", "e\nf");
+	assert_string_equal(err.text, "c d: \"a <0>b   \"; e f");
+	(void)error_errno(&err, -ENOENT, "%s", "g\nh");
+	assert_null(strchr(err.text, '\n'));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -61,6 +75,7 @@ int main(void)
 		cmocka_unit_test(test_prefix_and_hint_surround),
 		cmocka_unit_test(test_without_error_the_code_remains),
 		cmocka_unit_test(test_long_texts_are_cut),
+		cmocka_unit_test(test_it_stays_one_line),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,15 @@
 #include <stdio.h>
 #include <string.h>
 
+/* An error is one line, whatever the names in it: it goes to logs, where a line of a client's own
+ * making would look like one of ours. */
+static void text_join(char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			*text = ' ';
+}
+
 int(error_set)(Error *err, int code, const char *fmt, ...)
 {
 	va_list ap;
@@ -14,6 +23,7 @@ int(error_set)(Error *err, int code, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(err->text, sizeof(err->text), fmt, ap);
 	va_end(ap);
+	text_join(err->text);
 	err->code = code;
 	return code;
 }
@@ -28,6 +38,7 @@ int(error_errno)(Error *err, int code, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(err->text, sizeof(err->text), fmt, ap);
 	va_end(ap);
+	text_join(err->text);
 	used = strlen(err->text);
 	(void)snprintf(err->text + used, sizeof(err->text) - used, ": %s", strerror(-code));
 	err->code = code;
@@ -46,6 +57,7 @@ int(error_prefix)(Error *err, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(err->text, sizeof(err->text), fmt, ap);
 	va_end(ap);
+	text_join(err->text);
 	used = strlen(err->text);
 	(void)snprintf(err->text + used, sizeof(err->text) - used, ": %s", inner);
 	return err->code;
@@ -65,6 +77,7 @@ int(error_hint)(Error *err, const char *fmt, ...)
 		va_start(ap, fmt);
 		(void)vsnprintf(err->text + used, sizeof(err->text) - used, fmt, ap);
 		va_end(ap);
+		text_join(err->text + used);
 	}
 	return err->code;
 }
