@@ -9,12 +9,11 @@
 
 char *fuzz_text(const uint8_t *bytes, size_t size)
 {
-	char *text = malloc(size + 1);
+	char *text = calloc(1, size + 1);
 
 	require(text);
 	if (size > 0)
 		memcpy(text, bytes, size);
-	text[size] = '\0';
 	return text;
 }
 
