@@ -3,12 +3,14 @@
  * between the look at it and the restore. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -18,6 +20,7 @@
 #include "store/store.h"
 #include "swap/carry.h"
 #include "swap/mounts.h"
+#include "swap/namespaces.h"
 #include "swap/restore_external.h"
 #include "test.h"
 
@@ -181,6 +184,51 @@ static void test_a_mount_covers_nothing_else(void **state)
 	assert_int_equal(mount_make(bind, USERS "/new/file", &err), -ELOOP);
 }
 
+/* In the namespace that was made: 0 if all is there. */
+static int namespace_look(int mnt)
+{
+	struct stat st;
+
+	if (setns(mnt, CLONE_NEWNS) < 0)
+		return 1;
+	if (stat(USERS "/memory/content", &st) < 0 || st.st_size != 7)
+		return 2;
+	if (open(USERS "/memory/new", O_WRONLY | O_CREAT | O_CLOEXEC, 0600) >= 0 || errno != EROFS)
+		return 3;
+	if (stat(USERS "/file", &st) < 0 || st.st_size != 1)
+		return 4;
+	return access(USERS "/stays", F_OK) == 0 ? 0 : 5;
+}
+
+static void test_a_sandbox_is_put_together(void **state)
+{
+	_cleanup_json_ json_object *description = json_tokener_parse(
+		"{\"mnt\":[{\"point\":\"/\",\"from\":\"/\",\"options\":\"rw,relatime\"},"
+		"{\"point\":\"/run\",\"from\":\"/run\",\"options\":\"rw,relatime\"},"
+		"{\"point\":\"" USERS "/memory\",\"fstype\":\"tmpfs\",\"super\":\"rw\","
+		"\"source\":\"t\",\"options\":\"ro,nosuid\",\"content\":\"mount-2\"},"
+		"{\"point\":\"" USERS "/file\",\"from\":\"" ROOTS "/secret\",\"options\":\"ro\"}],"
+		"\"monotonic_us\":1000000000000,\"boottime_us\":1000000000000}");
+	CriuJob job = CRIU_JOB_INIT;
+	Error err = {0};
+	int content = open(ROOTS, O_RDONLY | O_DIRECTORY | O_CLOEXEC), status = -1;
+	pid_t pid;
+
+	assert_int_equal(mkdir(ROOTS "/mount-2", 0700), 0);
+	assert_int_equal(file_write_atomic(content, "mount-2/content", "content", 7, 0644, NULL),
+			 0);
+	assert_int_equal(file_write_atomic(AT_FDCWD, USERS "/stays", "", 0, 0644, NULL), 0);
+	if (namespaces_make(description, content, -1, 0, &job, &err) < 0)
+		fail_msg("%s", err.text);
+	pid = fork();
+	if (pid == 0)
+		_exit(namespace_look(job.namespaces[job.n_namespaces - 1]));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(WEXITSTATUS(status), 0);
+	namespaces_close(&job);
+	(void)close(content);
+}
+
 /* ---- what is captured ---- */
 
 static int path_carried(const char *path, int dirfd, json_object **ret_list)
@@ -251,6 +299,7 @@ int main(void)
 		TRICK(test_a_file_of_another_owner_is_not_given),
 		TRICK(test_a_socket_is_made_where_it_was),
 		TRICK(test_a_mount_covers_nothing_else),
+		TRICK(test_a_sandbox_is_put_together),
 		TRICK(test_a_link_is_carried_as_a_link),
 		TRICK(test_captures_are_roots_alone),
 	};
