@@ -54,6 +54,19 @@ static void test_cmdline(void **state)
 	}
 }
 
+static void test_cmdline_has(void **state)
+{
+	static const char line[] =
+		"softlockup_panic=1 ro x=\"panic=1\" log-level=3 quiet -- loglevel=7";
+
+	assert_true(kexec_cmdline_has(line, "softlockup_panic"));
+	assert_true(kexec_cmdline_has(line, "quiet"));
+	assert_true(kexec_cmdline_has(line, "log_level"));
+	assert_false(kexec_cmdline_has(line, "panic"));
+	assert_false(kexec_cmdline_has(line, "loglevel"));
+	assert_false(kexec_cmdline_has("", "panic"));
+}
+
 static void test_cmdline_has_a_limit(void **state)
 {
 	char base[2100];
@@ -82,6 +95,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cmdline),
+		cmocka_unit_test(test_cmdline_has),
 		cmocka_unit_test(test_cmdline_has_a_limit),
 		cmocka_unit_test(test_load_names_the_file),
 	};

@@ -175,6 +175,22 @@ static bool key_is(Param p, const char *key)
 	return key_size(p) == strlen(key) && same_text(p.text, key, strlen(key));
 }
 
+/* What follows is for init, not for the kernel. */
+static bool is_end(Param p)
+{
+	return p.size == 2 && memcmp(p.text, "--", 2) == 0;
+}
+
+bool kexec_cmdline_has(const char *cmdline, const char *key)
+{
+	Param p;
+
+	while (param_next(&cmdline, &p) && !is_end(p))
+		if (key_is(p, key))
+			return true;
+	return false;
+}
+
 /* Each occurrence counts, so one more does not replace those there are. */
 static bool is_repeatable(Param p)
 {
@@ -246,8 +262,7 @@ int kexec_cmdline(const char *base, const char *extra, char **ret, Error *err)
 	if (!extra)
 		extra = "";
 	while (param_next(&rest, &p)) {
-		/* What follows is for init, not for the kernel. */
-		if (p.size == 2 && memcmp(p.text, "--", 2) == 0) {
+		if (is_end(p)) {
 			rest = p.text;
 			break;
 		}

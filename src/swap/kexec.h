@@ -24,6 +24,10 @@ bool kexec_is_loaded(void);
  * failure. */
 int kexec_jump(Error *err);
 
+/* Whether a command line has a parameter of that name, with a value or without: "panic" is not
+ * "softlockup_panic". */
+bool kexec_cmdline_has(const char *cmdline, const char *key);
+
 /* Builds the command line for the next kernel out of that of this one (/proc/cmdline): leaves out
  * what boot loaders, other initramfs and earlier swaps added and what `extra` sets anew, and adds
  * `extra`.  The caller frees it. -E2BIG if it is longer than x86 takes (2047 bytes). */

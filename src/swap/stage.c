@@ -200,9 +200,9 @@ static int back_build(const Plan *plan, const char *id, const char *cmdline, jso
 	return 0;
 }
 
-static bool is_chosen(const char *parameter, const char *base, const char *append)
+static bool is_chosen(const char *key, const char *base, const char *append)
 {
-	return strstr(base, parameter) || strstr(append, parameter);
+	return kexec_cmdline_has(base, key) || kexec_cmdline_has(append, key);
 }
 
 /* A kernel that panics on the way starts the machine anew, which then is as after a power cut,
@@ -210,9 +210,9 @@ static bool is_chosen(const char *parameter, const char *base, const char *appen
  * informational messages; they are in its log, and segue-init gives the console its level back. */
 static int next_cmdline(const char *base, const char *append, char **ret, Error *err)
 {
-	bool quiet = is_chosen("loglevel=", base, append) || is_chosen("quiet", base, append);
+	bool quiet = is_chosen("loglevel", base, append) || is_chosen("quiet", base, append);
 	_cleanup_free_ char *extra =
-		text_format("%s%s%s", is_chosen("panic=", base, append) ? "" : "panic=10 ",
+		text_format("%s%s%s", is_chosen("panic", base, append) ? "" : "panic=10 ",
 			    quiet ? "" : "loglevel=6 ", append);
 
 	return extra ? kexec_cmdline(base, extra, ret, err)
