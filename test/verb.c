@@ -262,6 +262,18 @@ static void test_wrong_command_lines(void **state)
 	assert_int_equal(parse(true, -1, flag, NULL, NULL), STATUS_USAGE);
 }
 
+static void test_short_options(void **state)
+{
+	char help[] = "-h", many[] = "-xy", given[] = "--flag=1";
+
+	*seen_text = '\0';
+	assert_int_equal(parse(false, -1, help, NULL, NULL), STATUS_DONE);
+	assert_int_equal(parse(true, -1, x, help, NULL), STATUS_DONE);
+	assert_string_equal(seen_text, "x -h ");
+	assert_int_equal(parse(false, -1, flag, many, NULL), STATUS_USAGE);
+	assert_int_equal(parse(false, -1, given, NULL, NULL), STATUS_USAGE);
+}
+
 static void test_exit_statuses(void **state)
 {
 	static const struct {
@@ -278,10 +290,15 @@ static void test_exit_statuses(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_table),           cmocka_unit_test(test_manual_pages),
-		cmocka_unit_test(test_bash_completion), cmocka_unit_test(test_zsh_completion),
-		cmocka_unit_test(test_command_lines),   cmocka_unit_test(test_wrong_command_lines),
-		cmocka_unit_test(test_exit_statuses),   cmocka_unit_test(test_verbs_of_two_words),
+		cmocka_unit_test(test_table),
+		cmocka_unit_test(test_manual_pages),
+		cmocka_unit_test(test_bash_completion),
+		cmocka_unit_test(test_zsh_completion),
+		cmocka_unit_test(test_command_lines),
+		cmocka_unit_test(test_wrong_command_lines),
+		cmocka_unit_test(test_short_options),
+		cmocka_unit_test(test_exit_statuses),
+		cmocka_unit_test(test_verbs_of_two_words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

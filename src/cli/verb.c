@@ -12,6 +12,9 @@
 #define HELP_COLUMN 26
 #define VERB_COLUMN 16
 
+/* Of long options, as getopt tells them: above all characters. */
+#define OPTION_FIRST 256
+
 const Verb *const verbs[] = {
 	&verb_keep,         &verb_unkeep,
 	&verb_list,         &verb_run,
@@ -177,7 +180,7 @@ static size_t option_count(const Verb *verb)
 	return n;
 }
 
-/* In the form that getopt wants; the value is the index. */
+/* In the form that getopt wants; the value is the index, from OPTION_FIRST on. */
 static struct option *options_for_getopt(const Verb *verb, size_t n)
 {
 	struct option *options = calloc(n + 2, sizeof(*options));
@@ -188,10 +191,22 @@ static struct option *options_for_getopt(const Verb *verb, size_t n)
 		options[i] = (struct option){
 			.name = verb->options[i].name,
 			.has_arg = verb->options[i].argument ? required_argument : no_argument,
-			.val = (int)i,
+			.val = OPTION_FIRST + (int)i,
 		};
-	options[n] = (struct option){.name = "help", .val = (int)n};
+	options[n] = (struct option){.name = "help", .val = OPTION_FIRST + (int)n};
 	return options;
+}
+
+/* `word`: the last that getopt has done with.  A short option may be within one that it has not.
+ * optopt is 0 if there is no such long option, and the option's value if it was given one. */
+static int option_wrong(const Verb *verb, const char *word)
+{
+	if (optopt == 0)
+		return verb_usage(verb->name, "%s: \"%s\" is no option of it", verb->name, word);
+	if (optopt >= OPTION_FIRST)
+		return verb_usage(verb->name, "%s: \"%s\": this option takes no value", verb->name,
+				  word);
+	return verb_usage(verb->name, "%s: \"-%c\" is no option of it", verb->name, optopt);
 }
 
 static int check_positional(const VerbArguments *arguments)
@@ -219,18 +234,17 @@ int verb_main(const Verb *verb, int argc, char *argv[])
 	arguments.given = given;
 	opterr = 0;
 	/* The one thread that there is. NOLINTNEXTLINE(concurrency-mt-unsafe) */
-	while ((c = getopt_long(argc, argv, verb->command ? "+:" : ":", options, NULL)) >= 0) {
+	while ((c = getopt_long(argc, argv, verb->command ? "+:h" : ":h", options, NULL)) >= 0) {
 		if (c == '?')
-			return verb_usage(verb->name, "%s: \"%s\" is no option of it", verb->name,
-					  argv[optind - 1]);
+			return option_wrong(verb, argv[optind - 1]);
 		if (c == ':')
 			return verb_usage(verb->name, "%s: %s needs a value", verb->name,
 					  argv[optind - 1]);
-		if ((size_t)c == n) {
+		if (c == 'h' || c == OPTION_FIRST + (int)n) {
 			verb_print_help(verb);
 			return STATUS_DONE;
 		}
-		arguments.given[arguments.n_given].option = &verb->options[c];
+		arguments.given[arguments.n_given].option = &verb->options[c - OPTION_FIRST];
 		arguments.given[arguments.n_given++].value = optarg ? optarg : "";
 	}
 	arguments.positional = argv + optind;
