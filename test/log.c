@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -54,23 +55,28 @@ static int teardown(void **state)
 	return directory_remove(AT_FDCWD, directory, NULL);
 }
 
-/* What is written to descriptor `fd` meanwhile goes to a file, whose text the caller frees. */
+/* What is written to descriptor `fd` meanwhile goes to a file, whose text the caller frees. `path`:
+ * of a picture, or NULL. */
 static int captured(int fd, const char *path, const char *id, const char *extra, char **ret_text)
 {
 	_cleanup_free_ char *file = text_format("%s/captured", directory);
-	_cleanup_free_ char *option = text_format("--svg=%s", path);
+	_cleanup_free_ char *option = text_format("--svg=%s", path ? path : "");
 	_cleanup_close_ int before = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	_cleanup_close_ int to = open(file, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	char verb[] = "log", *argv[5] = {verb, option}, **end = argv + 2;
+	char verb[] = "log", *argv[5] = {verb}, **end = argv + 1;
 	int status;
 
+	if (path)
+		*end++ = option;
 	if (id)
 		*end++ = (char *)id;
 	if (extra)
 		*end++ = (char *)extra;
+	(void)fflush(stdout);
 	assert_true(before >= 0 && to >= 0 && dup2(to, fd) == fd);
 	optind = 0;
 	status = verb_main(&verb_log, (int)(end - argv), argv);
+	(void)fflush(stdout);
 	assert_int_equal(dup2(before, fd), fd);
 	assert_int_equal(file_read(AT_FDCWD, file, ret_text, NULL, NULL), 0);
 	assert_int_equal(unlink(file), 0);
@@ -120,6 +126,16 @@ static void test_standard_output(void **state)
 	assert_true(text_has_prefix(svg, "<svg "));
 	assert_true(text_has_suffix(svg, "</svg>\n"));
 	assert_false(path_exists(AT_FDCWD, "-"));
+}
+
+static void test_report_says_why(void **state)
+{
+	_cleanup_free_ char *text = NULL;
+
+	answer = "[{\"id\":\"2\",\"state\":\"called-off\",\"error\":\"The disk is full\"}]";
+	assert_int_equal(captured(STDOUT_FILENO, NULL, "2", NULL, &text), STATUS_DONE);
+	assert_non_null(strstr(text, "Swap 2: called-off\n"));
+	assert_non_null(strstr(text, "error: The disk is full\n"));
 }
 
 static void test_no_such_swap(void **state)
@@ -187,6 +203,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_last_and_named),
 		cmocka_unit_test(test_standard_output),
+		cmocka_unit_test(test_report_says_why),
 		cmocka_unit_test(test_no_such_swap),
 		cmocka_unit_test(test_files_that_cannot_be_written),
 		cmocka_unit_test(test_what_is_beside_it_stays),

@@ -107,9 +107,8 @@ int follow_swap(const char *id, const char *previous, bool quiet, json_object **
 		else if (now_us - reached_us > FOLLOW_PATIENCE_US)
 			return error_set(
 				err, -ETIMEDOUT,
-				"Following swap %s: segued has not answered for 10 minutes; "
-				"see journalctl -u segued",
-				id);
+				"Following the swap: segued has not told of it for 10 minutes; "
+				"see journalctl -u segued");
 		(void)nanosleep(&period, NULL);
 	}
 }

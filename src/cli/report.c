@@ -8,7 +8,6 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "cli/print.h"
-#include "cli/verb.h"
 
 #define COLUMNS_OF(array) (sizeof(array) / sizeof(*(array)))
 
@@ -133,7 +132,7 @@ static void report_warm(json_object *rounds)
 		(void)printf(" MiB\n");
 }
 
-void report_swap(json_object *status)
+static void print_swap(json_object *status)
 {
 	int64_t blackout = seconds_as_us(status, "blackout_s");
 	json_object *warnings = json_opt_array(status, "warnings");
@@ -155,6 +154,15 @@ void report_swap(json_object *status)
 	for (size_t i = 0; i < json_length(warnings); i++)
 		(void)printf("warning: %s\n",
 			     json_object_get_string(json_object_array_get_idx(warnings, i)));
+}
+
+void report_swap(json_object *status)
+{
+	const char *error = json_opt_string(status, "error", NULL);
+
+	print_swap(status);
+	if (error)
+		(void)printf("error: %s\n", error);
 }
 
 static const PrintColumn log_columns[] = {
@@ -187,7 +195,8 @@ static const struct {
 	{"returned", STATUS_RETURNED},
 };
 
-int report_exit_status(json_object *status)
+/* What a swap's state stands for. */
+static int exit_status_of(json_object *status)
 {
 	const char *state = json_opt_string(status, "state", "");
 
@@ -196,4 +205,20 @@ int report_exit_status(json_object *status)
 			return exit_statuses[i].status;
 	}
 	return STATUS_FAILED;
+}
+
+int report_end(const VerbArguments *arguments, json_object *status)
+{
+	int exit_status = exit_status_of(status);
+
+	if (verb_option(arguments, "json"))
+		print_json(status);
+	else if (!verb_option(arguments, "quiet"))
+		print_swap(status);
+	if (exit_status != STATUS_DONE)
+		(void)fprintf(
+			stderr, "segue: %s\n",
+			json_opt_string(status, "error",
+					json_opt_string(status, "message", "the swap failed")));
+	return exit_status;
 }

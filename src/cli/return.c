@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <stdio.h>
 
 #include "base/json.h"
 #include "cli/client.h"
 #include "cli/follow.h"
-#include "cli/print.h"
 #include "cli/report.h"
 #include "cli/verb.h"
 
@@ -27,11 +25,7 @@ static int run(const VerbArguments *arguments)
 	/* It is a swap of its own, with an id of its own. */
 	if (follow_swap(NULL, id, quiet, &after, &err) < 0)
 		return verb_fail(&err);
-	if (verb_option(arguments, "json"))
-		print_json(after);
-	else if (!quiet)
-		report_swap(after);
-	return report_exit_status(after);
+	return report_end(arguments, after);
 }
 
 const Verb verb_return = {

@@ -25,22 +25,6 @@ static int plan(const VerbArguments *arguments, json_object *request)
 	return json_opt_bool(result, "ok", false) ? STATUS_DONE : STATUS_REFUSED;
 }
 
-static int tell_end(const VerbArguments *arguments, json_object *status)
-{
-	int exit_status = report_exit_status(status);
-
-	if (verb_option(arguments, "json"))
-		print_json(status);
-	else if (!verb_option(arguments, "quiet"))
-		report_swap(status);
-	if (exit_status != STATUS_DONE)
-		(void)fprintf(
-			stderr, "segue: %s\n",
-			json_opt_string(status, "error",
-					json_opt_string(status, "message", "the swap failed")));
-	return exit_status;
-}
-
 static int follow(const VerbArguments *arguments, const char *id, const char *previous)
 {
 	bool quiet = verb_option(arguments, "quiet") || verb_option(arguments, "json");
@@ -49,7 +33,7 @@ static int follow(const VerbArguments *arguments, const char *id, const char *pr
 
 	if (follow_swap(id, previous, quiet, &status, &err) < 0)
 		return verb_fail(&err);
-	return tell_end(arguments, status);
+	return report_end(arguments, status);
 }
 
 static int run(const VerbArguments *arguments)
