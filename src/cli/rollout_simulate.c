@@ -140,6 +140,12 @@ static int64_t processor_us(void)
 	return (int64_t)t.tv_sec * SECOND_US + t.tv_nsec / 1000;
 }
 
+/* Standard output is one JSON object where that is asked for. */
+static FILE *trace_stream(const VerbArguments *arguments)
+{
+	return verb_option(arguments, "json") ? stderr : stdout;
+}
+
 static int options_parse(const VerbArguments *arguments, SimulateOptions *options,
 			 uint64_t *ret_seeds, Error *err)
 {
@@ -155,7 +161,7 @@ static int options_parse(const VerbArguments *arguments, SimulateOptions *option
 		.seed = seed,
 		.nodes = (int)nodes,
 		.crash_permille = (unsigned)crashes,
-		.trace = verb_option(arguments, "trace") ? stdout : NULL,
+		.trace = verb_option(arguments, "trace") ? trace_stream(arguments) : NULL,
 		.clock_us = processor_us,
 	};
 	*ret_seeds = seeds;
