@@ -198,20 +198,20 @@ int capture_dump(const KeptUnits *kept, int dirfd, Error *err)
 		return error_errno(err, -ENOMEM, "Capturing");
 	for (size_t i = 0; i < kept->n; i++) {
 		Error why = {0};
-		int one = 0;
+		int one;
 
 		while (r == 0 && started < kept->n && started < i + at_once) {
 			UnitDump dump = {&kept->units[started], dirfd};
 
 			one = worker_start(&workers[started], unit_work, &dump, &why);
-			started++;
 			if (one < 0)
-				break;
+				r = error_set(err, one, "Capturing %s: %s",
+					      kept->units[started].name, why.text);
+			started++;
 		}
 		/* After a failure those that were started are waited for: nothing may go on behind
 		 * the caller's back. */
-		if (one == 0)
-			one = worker_finish(&workers[i], -1, &why);
+		one = worker_finish(&workers[i], -1, &why);
 		if (one < 0 && r == 0)
 			r = error_set(err, one, "Capturing %s: %s", kept->units[i].name, why.text);
 	}
