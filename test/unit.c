@@ -82,6 +82,17 @@ static void test_options(void **state)
 	unit_options_release(&options);
 }
 
+static void test_what_works_on_a_swap_is_not_kept(void **state)
+{
+	char segued[] = "segued.service", init[] = "init.scope", other[] = "redis-server.service";
+	Error err = {0};
+
+	assert_int_equal(unit_require_keepable(&(Unit){.id = segued}, &err), -EOPNOTSUPP);
+	assert_non_null(strstr(err.text, segued));
+	assert_int_equal(unit_require_keepable(&(Unit){.id = init}, NULL), -EOPNOTSUPP);
+	assert_int_equal(unit_require_keepable(&(Unit){.id = other}, NULL), 0);
+}
+
 static void test_unknown_option(void **state)
 {
 	static const char file[] = "[X-Segue]\nHealthcheck=x\n";
@@ -120,9 +131,13 @@ static void test_transient_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names),          cmocka_unit_test(test_wrong_names),
-		cmocka_unit_test(test_long_name),      cmocka_unit_test(test_options),
-		cmocka_unit_test(test_unknown_option), cmocka_unit_test(test_transient_names),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_wrong_names),
+		cmocka_unit_test(test_long_name),
+		cmocka_unit_test(test_options),
+		cmocka_unit_test(test_what_works_on_a_swap_is_not_kept),
+		cmocka_unit_test(test_unknown_option),
+		cmocka_unit_test(test_transient_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

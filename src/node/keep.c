@@ -79,7 +79,8 @@ int answer_keep(const Question *question, json_object **ret_body, Error *err)
 		return error_errno(err, -ENOMEM, "Keeping %s", question->name);
 	if ((r = request_parse_body(question->body, question->body_size, &body, err)) < 0 ||
 	    (r = request_parse_keep(body, &request, err)) < 0 ||
-	    (r = unit_query(question->name, &unit, err)) < 0)
+	    (r = unit_query(question->name, &unit, err)) < 0 ||
+	    (r = unit_require_keepable(&unit, err)) < 0)
 		return r;
 	running = unit_require_running(&unit, err) == 0;
 	if (!running && !request.stopped)

@@ -62,6 +62,11 @@ static int unit_add(KeptUnits *kept, const char *name, json_object *findings, Er
 			     "it is not running and will be started as at any boot");
 		return 0;
 	}
+	if (r == 0 && unit_require_keepable(&unit, &why) < 0) {
+		findings_add(findings, SEVERITY_REFUSAL, name, "unit", "segue unkeep it", "%s",
+			     why.text);
+		return 0;
+	}
 	if (r < 0)
 		return error_set(err, r, "%s", why.text);
 	more = realloc(kept->units, (kept->n + 1) * sizeof(*more));

@@ -272,6 +272,21 @@ int unit_query(const char *name, Unit *ret, Error *err)
 	return 0;
 }
 
+int unit_require_keepable(const Unit *unit, Error *err)
+{
+	static const char *const working[] = {"segued.service", "init.scope"};
+
+	for (size_t i = 0; i < sizeof(working) / sizeof(*working); i++) {
+		if (!strcmp(unit->id, working[i]))
+			return error_set(
+				err, -EOPNOTSUPP,
+				"Unit %s cannot be kept: it is at work in a swap, and starts "
+				"anew under the next kernel",
+				unit->id);
+	}
+	return 0;
+}
+
 int unit_require_running(const Unit *unit, Error *err)
 {
 	static const char *const up[] = {"active", "activating", "reloading", "refreshing"};

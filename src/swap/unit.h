@@ -47,6 +47,9 @@ int unit_name_normalize(const char *name, char **ret_name, Error *err);
 /* Asks systemd.  `name` is normalized first.  -ENOENT: there is no such unit. */
 int unit_query(const char *name, Unit *ret, Error *err);
 
+/* -EOPNOTSUPP for what is itself at work in a swap: frozen, it could not be thawed again. */
+int unit_require_keepable(const Unit *unit, Error *err);
+
 /* 0 if the unit's processes are up: active, or on the way there; else -ESRCH. */
 int unit_require_running(const Unit *unit, Error *err);
 
