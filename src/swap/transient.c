@@ -32,18 +32,19 @@ static int append_string(sd_bus_message *m, const char *property, const char *va
 	return value ? sd_bus_message_append(m, "(sv)", property, "s", value) : 0;
 }
 
+/* The words as they are: "$" in one is for the command, such as a shell, and not for systemd. */
 static int append_exec(sd_bus_message *m, const char *const *argv)
 {
 	int r;
 
 	if ((r = sd_bus_message_open_container(m, 'r', "sv")) < 0 ||
-	    (r = sd_bus_message_append(m, "s", "ExecStart")) < 0 ||
-	    (r = sd_bus_message_open_container(m, 'v', "a(sasb)")) < 0 ||
-	    (r = sd_bus_message_open_container(m, 'a', "(sasb)")) < 0 ||
-	    (r = sd_bus_message_open_container(m, 'r', "sasb")) < 0 ||
+	    (r = sd_bus_message_append(m, "s", "ExecStartEx")) < 0 ||
+	    (r = sd_bus_message_open_container(m, 'v', "a(sasas)")) < 0 ||
+	    (r = sd_bus_message_open_container(m, 'a', "(sasas)")) < 0 ||
+	    (r = sd_bus_message_open_container(m, 'r', "sasas")) < 0 ||
 	    (r = sd_bus_message_append(m, "s", argv[0])) < 0 ||
 	    (r = sd_bus_message_append_strv(m, (char **)(uintptr_t)argv)) < 0 ||
-	    (r = sd_bus_message_append(m, "b", 0)) < 0)
+	    (r = sd_bus_message_append(m, "as", 1, "no-env-expand")) < 0)
 		return r;
 	for (int depth = 0; depth < 4 && r >= 0; depth++)
 		r = sd_bus_message_close_container(m);
