@@ -7,6 +7,10 @@ from suite import expect
 NOTE = "/root/note"
 SIZE = "30 100"
 
+PROCESSES = ("ps -t $(tmux list-panes -a -F '#{pane_tty}' | paste -sd,) -o pid,pgid,sid,tpgid,stat,pending,blocked,args;"
+             " for pid in $(pgrep -x 'tmux: server|vi|vim.*|sh'); do echo $pid; cat /proc/$pid/syscall /proc/$pid/stack;"
+             " done; for tty in $(tmux list-panes -a -F '#{pane_tty}'); do stty -a -F $tty; done")
+
 
 class Tmux(Kept):
     """tmux, started by `segue run --forking`."""
@@ -27,7 +31,11 @@ class Tmux(Kept):
         try:
             self.node.wait(f"{text!r} on the screen of {pane}", lambda: text in self.screen(pane))
         except Exception as error:
-            raise AssertionError(f"{error}\nThe screen of {pane}:\n{self.screen(pane)}") from None
+            raise AssertionError(f"{error}\nThe screen of {pane}:\n{self.screen(pane)}\n{self.processes()}") from None
+
+    def processes(self):
+        """What each process on a terminal waits for."""
+        return self.node.output(PROCESSES, check=False)
 
     def start(self):
         self.node.segue("run", "--unit", "tmux", "--forking", "--", "tmux", "new-session", "-d", "-x", "100", "-y",
