@@ -69,17 +69,17 @@ static void test_crash_at_every_step(void **state)
 }
 
 static const struct {
-	Mutation mutation;
 	const char *broken; /* what has to notice; NULL: any */
+	Mutation mutation;
 	unsigned crash_permille;
 } mutations[] = {
-	{MUTATE_LIMITS, "limits", 0},       {MUTATE_PAIRS, "pair", 0},
-	{MUTATE_QUORUMS, "quorum", 0},      {MUTATE_APART, "apart", 0},
-	{MUTATE_THRESHOLD, "threshold", 0}, {MUTATE_CANARIES, "canary", 0},
-	{MUTATE_WINDOWS, "window", 0},      {MUTATE_HEALTH, "limits", 0},
-	{MUTATE_PAUSE, "pause", 0},         {MUTATE_WITHDRAW, "withdrawn", 0},
-	{MUTATE_STALL, "progress", 0},      {MUTATE_FORGET, NULL, 50},
-	{MUTATE_LOSE, "crash", 50},         {MUTATE_RENUMBER, "twice", 50},
+	{"limits", MUTATE_LIMITS, 0},       {"pair", MUTATE_PAIRS, 0},
+	{"quorum", MUTATE_QUORUMS, 0},      {"apart", MUTATE_APART, 0},
+	{"threshold", MUTATE_THRESHOLD, 0}, {"canary", MUTATE_CANARIES, 0},
+	{"window", MUTATE_WINDOWS, 0},      {"limits", MUTATE_HEALTH, 0},
+	{"pause", MUTATE_PAUSE, 0},         {"withdrawn", MUTATE_WITHDRAW, 0},
+	{"progress", MUTATE_STALL, 0},      {NULL, MUTATE_FORGET, 50},
+	{"crash", MUTATE_LOSE, 50},         {"twice", MUTATE_RENUMBER, 50},
 };
 
 /* An engine that does not know better is caught, each time by what is there to catch it. */
