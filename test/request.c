@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "http/body.h"
 #include "test.h"
 
 static json_object *parsed(const char *text)
@@ -12,7 +13,7 @@ static json_object *parsed(const char *text)
 	json_object *body = NULL;
 	Error err = {0};
 
-	if (request_parse_body(text, strlen(text), &body, &err) < 0)
+	if (body_parse(text, strlen(text), &body, &err) < 0)
 		fail_msg("%s: %s", text, err.text);
 	return body;
 }
@@ -42,7 +43,7 @@ static void test_bodies(void **state)
 		Error err = {0};
 
 		body = NULL;
-		if (request_parse_body(wrong[i], strlen(wrong[i]), &body, &err) != -EINVAL)
+		if (body_parse(wrong[i], strlen(wrong[i]), &body, &err) != -EINVAL)
 			fail_msg("%s was taken for an object", wrong[i]);
 		assert_null(body);
 		assert_true(err.text[0] != '\0');

@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "http/body.h"
 #include "node/metrics.h"
 #include "node/request.h"
 #include "swap/kept.h"
@@ -157,7 +158,7 @@ int answer_run(const Question *question, json_object **ret_body, Error *err)
 	_cleanup_run_request_ RunRequest request = {0};
 	_cleanup_json_ json_object *body = NULL;
 	_cleanup_free_ char *unit = NULL;
-	int r = request_parse_body(question->body, question->body_size, &body, err);
+	int r = body_parse(question->body, question->body_size, &body, err);
 
 	if (r >= 0)
 		r = request_parse_run(body, &request, err);
@@ -185,7 +186,7 @@ static int swap_question(const Question *question, json_object **ret_body, SwapR
 	int r = require_config(question, err);
 
 	if (r >= 0)
-		r = request_parse_body(question->body, question->body_size, ret_body, err);
+		r = body_parse(question->body, question->body_size, ret_body, err);
 	if (r >= 0)
 		r = request_parse_swap(*ret_body, ret_request, err);
 	if (r >= 0 && swap_unfinished())

@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "http/body.h"
 #include "node/answer.h"
 #include "node/request.h"
 #include "swap/inspect.h"
@@ -77,7 +78,7 @@ int answer_keep(const Question *question, json_object **ret_body, Error *err)
 
 	if (!changes || !answer)
 		return error_errno(err, -ENOMEM, "Keeping %s", question->name);
-	if ((r = request_parse_body(question->body, question->body_size, &body, err)) < 0 ||
+	if ((r = body_parse(question->body, question->body_size, &body, err)) < 0 ||
 	    (r = request_parse_keep(body, &request, err)) < 0 ||
 	    (r = unit_query(question->name, &unit, err)) < 0 ||
 	    (r = unit_require_keepable(&unit, err)) < 0)

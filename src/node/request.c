@@ -6,110 +6,23 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "http/body.h"
 #include "swap/unit.h"
 
-#define JSON_DEPTH_MAX     8
 #define KERNEL_VERSION_MAX 64
 #define COMMAND_WORDS_MAX  4096
-
-int request_parse_body(const char *text, size_t size, json_object **ret_body, Error *err)
-{
-	struct json_tokener *tokener;
-	json_object *body;
-	enum json_tokener_error problem;
-	size_t end;
-
-	if (size == 0) {
-		*ret_body = json_object_new_object();
-		return *ret_body ? 0 : error_errno(err, -ENOMEM, "Reading the request");
-	}
-	tokener = json_tokener_new_ex(JSON_DEPTH_MAX);
-	if (!tokener)
-		return error_errno(err, -ENOMEM, "Reading the request");
-	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-	body = json_tokener_parse_ex(tokener, text, (int)size);
-	problem = json_tokener_get_error(tokener);
-	end = json_tokener_get_parse_end(tokener);
-	json_tokener_free(tokener);
-	while (end < size && strchr(" \t\r\n", text[end]))
-		end++;
-	if (problem != json_tokener_success || end < size || !body) {
-		(void)json_object_put(body);
-		return error_set(err, -EINVAL, "The request's body is not JSON: %s",
-				 problem == json_tokener_success
-					 ? "something follows its end"
-					 : json_tokener_error_desc(problem));
-	}
-	if (!json_object_is_type(body, json_type_object)) {
-		(void)json_object_put(body);
-		return error_set(err, -EINVAL, "The request's body is not a JSON object");
-	}
-	*ret_body = body;
-	return 0;
-}
-
-/* A member that a request may have, and where its value goes. */
-typedef struct Member {
-	const char *key;
-	json_type type;
-	void *ret; /* const char **, bool *, json_object ** */
-} Member;
-
-static int member_take(const Member *member, json_object *value, Error *err)
-{
-	if (!json_object_is_type(value, member->type))
-		return error_set(err, -EINVAL, "\"%s\" must be of type %s", member->key,
-				 json_type_to_name(member->type));
-	switch (member->type) {
-	case json_type_boolean:
-		*(bool *)member->ret = json_object_get_boolean(value);
-		return 0;
-	case json_type_string:
-		if (strlen(json_object_get_string(value)) !=
-		    (size_t)json_object_get_string_len(value))
-			return error_set(err, -EINVAL, "\"%s\" holds a NUL byte", member->key);
-		*(const char **)member->ret = json_object_get_string(value);
-		return 0;
-	default:
-		*(json_object **)member->ret = value;
-		return 0;
-	}
-}
-
-/* null stands for an absent member. */
-static int members_take(json_object *body, const Member *members, size_t n, Error *err)
-{
-	json_object_object_foreach(body, key, value)
-	{
-		const Member *member = NULL;
-		int r;
-
-		for (size_t i = 0; i < n && !member; i++) {
-			if (!strcmp(members[i].key, key))
-				member = &members[i];
-		}
-		if (!member)
-			return error_set(err, -EINVAL, "\"%.64s\" is not known here", key);
-		r = value ? member_take(member, value, err) : 0;
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-#define MEMBERS(array) (array), sizeof(array) / sizeof(*(array))
 
 int request_parse_swap(json_object *body, SwapRequest *ret, Error *err)
 {
 	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				      "0123456789.-_+~";
 	SwapRequest request = {0};
-	const Member members[] = {
+	const BodyMember members[] = {
 		{"kernel", json_type_string, &request.kernel},
 		{"no_trial", json_type_boolean, &request.no_trial},
 		{"allow_one_way", json_type_boolean, &request.allow_one_way},
 	};
-	int r = members_take(body, MEMBERS(members), err);
+	int r = body_take(body, BODY_MEMBERS(members), err);
 
 	if (r < 0)
 		return r;
@@ -128,11 +41,11 @@ int request_parse_swap(json_object *body, SwapRequest *ret, Error *err)
 int request_parse_keep(json_object *body, KeepRequest *ret, Error *err)
 {
 	KeepRequest request = {0};
-	const Member members[] = {
+	const BodyMember members[] = {
 		{"adapt", json_type_boolean, &request.adapt},
 		{"stopped", json_type_boolean, &request.stopped},
 	};
-	int r = members_take(body, MEMBERS(members), err);
+	int r = body_take(body, BODY_MEMBERS(members), err);
 
 	if (r < 0)
 		return r;
@@ -161,9 +74,9 @@ static int run_take_command(json_object *command, RunRequest *request, Error *er
 	if (!request->argv)
 		return error_errno(err, -ENOMEM, "Reading the request");
 	for (size_t i = 0; i < n; i++) {
-		const Member word = {"command", json_type_string, &request->argv[i]};
+		const BodyMember word = {"command", json_type_string, &request->argv[i]};
 		json_object *value = json_object_array_get_idx(command, i);
-		int r = value ? member_take(&word, value, err) : -EINVAL;
+		int r = value ? body_take_one(&word, value, err) : -EINVAL;
 
 		if (r < 0)
 			return error_set(err, -EINVAL, "\"command\": word %zu is no text", i + 1);
@@ -195,9 +108,9 @@ static int run_take_environment(json_object *variables, RunRequest *request, Err
 	json_object_object_foreach(variables, key, value)
 	{
 		const char *text = NULL;
-		const Member member = {"environment", json_type_string, &text};
+		const BodyMember member = {"environment", json_type_string, &text};
 
-		if (!is_variable_name(key) || !value || member_take(&member, value, NULL) < 0)
+		if (!is_variable_name(key) || !value || body_take_one(&member, value, NULL) < 0)
 			return error_set(err, -EINVAL,
 					 "\"environment\": \"%.64s\" is no variable's name, or its "
 					 "value no text",
@@ -216,7 +129,7 @@ int request_parse_run(json_object *body, RunRequest *ret, Error *err)
 	TransientRequest *transient = &request.transient;
 	json_object *command = NULL, *environment = NULL;
 	const char *unit = NULL;
-	const Member members[] = {
+	const BodyMember members[] = {
 		{"command", json_type_array, &command},
 		{"unit", json_type_string, &unit},
 		{"description", json_type_string, &transient->description},
@@ -225,7 +138,7 @@ int request_parse_run(json_object *body, RunRequest *ret, Error *err)
 		{"environment", json_type_object, &environment},
 		{"forking", json_type_boolean, &transient->forking},
 	};
-	int r = members_take(body, MEMBERS(members), err);
+	int r = body_take(body, BODY_MEMBERS(members), err);
 
 	if (r < 0)
 		return r;

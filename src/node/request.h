@@ -15,9 +15,6 @@
  * not known.  Absent members have their defaults.  The texts in the results belong to `body`.
  */
 
-/* A body of `size` bytes to an object; an empty body is an empty object.  The caller puts it. */
-int request_parse_body(const char *text, size_t size, json_object **ret_body, Error *err);
-
 /* {"kernel": "6.12...", "no_trial": bool, "allow_one_way": bool} */
 int request_parse_swap(json_object *body, SwapRequest *ret, Error *err);
 

@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "fuzz.h"
+#include "http/body.h"
 
 static void swap_try(json_object *body)
 {
@@ -51,7 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	_cleanup_free_ char *text = fuzz_text(bytes, size);
 	_cleanup_json_ json_object *body = NULL;
 	Error err = {0};
-	int r = request_parse_body(text, size, &body, &err);
+	int r = body_parse(text, size, &body, &err);
 
 	if (r < 0) {
 		require_refusal(r, &err);
