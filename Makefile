@@ -5,7 +5,7 @@ BUILD_UNIT ?= build-unit
 BUILD_FUZZ ?= build-fuzz
 FUZZ_SECONDS ?= 600
 
-.PHONY: all deb install lint test-unit fuzz test demo bench-blackout deps clean
+.PHONY: all deb install lint test-unit fuzz test demo bench-blackout bench-hub deps clean
 
 all: $(BUILD)/build.ninja
 	meson compile -C $(BUILD)
@@ -46,6 +46,11 @@ demo: deps
 
 bench-blackout: deps
 	bench/blackout
+
+# A hub and 2,000 nodes on this machine.
+bench-hub: deps all
+	mkdir -p bench/out
+	SEGUE_HUB=$(BUILD)/src/hub/segue-hub $(BUILD)/test/bench-hub bench/out/hub.json
 
 deps:
 	tools/install-deps

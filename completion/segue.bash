@@ -22,6 +22,10 @@ _segue_releases() {
 	segue release list --json 2>/dev/null | sed -n 's/^ *"name": *"\(.*\)",*$/\1/p'
 }
 
+_segue_nodes() {
+	segue nodes --json 2>/dev/null | sed -n 's/^ *"name": *"\(.*\)",*$/\1/p'
+}
+
 _segue_keys() {
 	local path
 	for path in "${XDG_DATA_HOME:-$HOME/.local/share}"/segue/keys/*.pub; do
@@ -37,7 +41,7 @@ _segue() {
 	COMPREPLY=()
 
 	if ((COMP_CWORD == 1)); then
-		words="keep unkeep list run check swap status log return release key trust rollout help --help --version"
+		words="keep unkeep list run check swap status log return release key trust rollout hub nodes node help --help --version"
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 		return
 	fi
@@ -48,6 +52,8 @@ _segue() {
 		key) words="new show --help" ;;
 		trust) words="new sign show --help" ;;
 		rollout) words="plan simulate --help" ;;
+		hub) words="init token operator status backup restore --help" ;;
+		node) words="show swap cancel revoke --help" ;;
 		esac
 		if [[ -n $words ]]; then
 			mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
@@ -55,7 +61,7 @@ _segue() {
 		fi
 	fi
 	case $verb in
-	release | key | trust | rollout) verb="$verb ${COMP_WORDS[2]}" ;;
+	release | key | trust | rollout | hub | node) verb="$verb ${COMP_WORDS[2]}" ;;
 	esac
 	case $prev in
 	--kernel)
@@ -78,11 +84,11 @@ _segue() {
 		mapfile -t COMPREPLY < <(compgen -W "$(_segue_keys)" -- "$cur")
 		return
 		;;
-	--dir | --modules)
+	--dir | --modules | --directory)
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		return
 		;;
-	--config | --root-image | --passphrase-file | --svg)
+	--config | --root-image | --passphrase-file | --svg | --ca-certificate | --ca-key | --socket)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
@@ -91,6 +97,7 @@ _segue() {
 	--group | --max-* | --canary | --wave | --growth | --soak | --apart | --pair | --pair-by) return ;;
 	--quorum | --window | --priority | --min-ready | --expect) return ;;
 	--seed | --seeds | --nodes | --crashes) return ;;
+	--fleet | --label | --uses | --hours | --note) return ;;
 	esac
 	case $verb in
 	keep) words="--adapt --stopped --json --help" ;;
@@ -125,7 +132,18 @@ _segue() {
 		words+=" --all-at-once --min-ready --expect --json --help"
 		;;
 	"rollout simulate") words="--seed --seeds --nodes --crashes --trace --json --help" ;;
-	help) words="--help keep unkeep list run check swap status log return release key trust rollout help" ;;
+	"hub init") words="--name --fleet --ca-certificate --ca-key --directory --json --help" ;;
+	"hub token") words="--label --uses --hours --note --list --revoke --socket --json --help" ;;
+	"hub operator") words="--revoke --socket --help" ;;
+	"hub status") words="--socket --json --help" ;;
+	"hub backup") words="--directory --socket --help" ;;
+	"hub restore") words="--force --directory --help" ;;
+	nodes) words="--label --socket --json --help" ;;
+	"node show") words="--socket --json --help" ;;
+	"node swap") words="--kernel --release --allow-one-way --no-trial --detach --socket --json --help" ;;
+	"node cancel") words="--socket --help" ;;
+	"node revoke") words="--socket --help" ;;
+	help) words="--help keep unkeep list run check swap status log return release key trust rollout hub nodes node help" ;;
 	*) return ;;
 	esac
 	if [[ $cur != -* ]]; then
@@ -143,6 +161,11 @@ _segue() {
 			return
 			;;
 		"key show") words=$(_segue_keys) ;;
+		"hub backup" | "hub restore")
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return
+			;;
+		"node "*) words=$(_segue_nodes) ;;
 		run)
 			mapfile -t COMPREPLY < <(compgen -c -- "$cur")
 			return

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/hub.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "cli/transfer.h"
+#include "hub/hub.h"
+
+#define HUB_USER "segue-hub"
+
+static TransferTarget target_of(const VerbArguments *arguments)
+{
+	const char *socket = verb_option(arguments, "socket");
+
+	return (TransferTarget){
+		.name = "segue-hub",
+		.socket = socket ? socket : HUB_SOCKET,
+		.who = "only root and the hub's own user may; use sudo",
+	};
+}
+
+int hub_ask(const VerbArguments *arguments, const char *method, const char *path, json_object *body,
+	    json_object **ret_body, Error *err)
+{
+	const TransferTarget target = target_of(arguments);
+
+	return transfer_ask(&target, method, path, body, ret_body, err);
+}
+
+int hub_download(const VerbArguments *arguments, const char *path, FILE *to, Error *err)
+{
+	const TransferTarget target = target_of(arguments);
+
+	return transfer_file(&target, path, to, err);
+}
+
+int hub_node_path(const VerbArguments *arguments, const char *suffix, char **ret, Error *err)
+{
+	const char *name = arguments->positional[0];
+
+	if (!name_is_valid(name))
+		return error_set(err, -EINVAL,
+				 "\"%.64s\" is no name of a node; segue nodes lists them", name);
+	*ret = text_format("/v1/nodes/%s%s", name, suffix);
+	return *ret ? 0 : error_errno(err, -ENOMEM, "Asking the hub");
+}
+
+int hub_label_add(json_object *labels, const char *text, Error *err)
+{
+	const char *equals = strchr(text, '=');
+	_cleanup_free_ char *key = equals ? strndup(text, (size_t)(equals - text)) : NULL;
+
+	if (!key || !name_is_valid(key))
+		return error_set(err, -EINVAL, "\"%.64s\" is no label: it must be KEY=VALUE", text);
+	json_put_string(labels, key, equals + 1);
+	return 0;
+}
+
+int hub_labels(const VerbArguments *arguments, json_object **ret, Error *err)
+{
+	_cleanup_json_ json_object *labels = json_object_new_object();
+
+	for (size_t i = 0; i < arguments->n_given; i++) {
+		int r = 0;
+
+		if (!strcmp(arguments->given[i].option->name, "label"))
+			r = hub_label_add(labels, arguments->given[i].value, err);
+		if (r < 0)
+			return r;
+	}
+	*ret = steal_ptr(&labels);
+	return 0;
+}
+
+const char *hub_directory(const VerbArguments *arguments)
+{
+	const char *directory = verb_option(arguments, "directory");
+
+	return directory ? directory : HUB_DIRECTORY;
+}
+
+int hub_become_owner(const char *directory, Error *err)
+{
+	const struct passwd *user;
+	int r;
+
+	if (geteuid() != 0)
+		return 0;
+	user = getpwnam(HUB_USER); /* NOLINT(concurrency-mt-unsafe) */
+	if (!user)
+		return error_set(err, -ENOENT,
+				 "There is no user " HUB_USER "; systemd-sysusers makes it");
+	r = directory_make(AT_FDCWD, directory, 0700, err);
+	if (r < 0)
+		return r;
+	if (lchown(directory, user->pw_uid, user->pw_gid) < 0 || setgroups(0, NULL) < 0 ||
+	    setgid(user->pw_gid) < 0 || setuid(user->pw_uid) < 0)
+		return error_errno(err, -errno, "Making %s that of user " HUB_USER, directory);
+	return 0;
+}
