@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/userfaultfd.h>
 #include <sched.h>
 #include <signal.h>
@@ -507,6 +508,16 @@ static void test_restore_fails(void **state)
 	program_end(&p);
 }
 
+/* The same test of another build may run beside this one.  One that has ended has no program. */
+static bool is_of_this_program(pid_t pid)
+{
+	char path[64], exe[PATH_MAX] = "", own[PATH_MAX] = "";
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
+	return readlink(path, exe, sizeof(exe) - 1) > 0 &&
+	       readlink("/proc/self/exe", own, sizeof(own) - 1) > 0 && strcmp(exe, own) == 0;
+}
+
 static pid_t process_look(const char *name_wanted)
 {
 	char path[64], name[32];
@@ -520,7 +531,7 @@ static pid_t process_look(const char *name_wanted)
 		(void)snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
 		f = fopen(path, "re");
 		if (f && fgets(name, sizeof(name), f) &&
-		    strncmp(name, name_wanted, strlen(name_wanted)) == 0)
+		    strncmp(name, name_wanted, strlen(name_wanted)) == 0 && is_of_this_program(pid))
 			found = pid;
 	}
 	return found;
