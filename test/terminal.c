@@ -2,6 +2,7 @@
 #include "cli/terminal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pty.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,24 +13,62 @@
 
 #include "test.h"
 
-/* A child on a terminal of its own asks, and ends with 0 if it got `expected`. */
-static pid_t ask(int *ret_terminal, const char *expected)
+typedef struct Asker {
+	pid_t leader;
+	int terminal;
+	/* The terminal's leader ends when this is closed. */
+	int leave;
+} Asker;
+
+static _Noreturn void ask(const char *expected)
 {
-	pid_t pid = forkpty(ret_terminal, NULL, NULL, NULL);
+	char answer[16] = "";
+	int r;
 
-	if (pid == 0) {
-		char answer[16] = "";
-		int r;
+	(void)signal(SIGINT, SIG_DFL);
+	r = terminal_ask("Secret? ", answer, sizeof(answer), NULL);
+	_exit(expected ? r != 0 || strcmp(answer, expected) != 0 : r != -E2BIG);
+}
 
-		/* Whoever runs the tests may ignore it, as a shell does for what is in the
-		 * background. */
-		(void)signal(SIGINT, SIG_DFL);
-		r = terminal_ask("Secret? ", answer, sizeof(answer), NULL);
+/* A child on a terminal of its own asks, and ends with 0 if it got `expected`, or as 128 and the
+ * signal that ended it.  The leader of its session outlives it: as that ends, the kernel throws
+ * away what nobody has read yet, and resets the terminal. */
+static Asker asker_start(const char *expected)
+{
+	Asker a;
+	int leave[2];
 
-		_exit(expected ? r != 0 || strcmp(answer, expected) != 0 : r != -E2BIG);
+	assert_int_equal(pipe2(leave, O_CLOEXEC), 0);
+	a.leader = forkpty(&a.terminal, NULL, NULL, NULL);
+	if (a.leader == 0) {
+		pid_t child;
+		int status = 0;
+		char none;
+
+		(void)close(leave[1]);
+		(void)signal(SIGINT, SIG_IGN);
+		child = fork();
+		if (child == 0)
+			ask(expected);
+		(void)waitpid(child, &status, 0);
+		(void)!read(leave[0], &none, 1);
+		_exit(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
 	}
-	assert_true(pid > 0);
-	return pid;
+	assert_true(a.leader > 0);
+	(void)close(leave[0]);
+	a.leave = leave[1];
+	return a;
+}
+
+static int asker_end(Asker *a)
+{
+	int status = -1;
+
+	(void)close(a->leave);
+	assert_int_equal(waitpid(a->leader, &status, 0), a->leader);
+	assert_true(WIFEXITED(status));
+	(void)close(a->terminal);
+	return WEXITSTATUS(status);
 }
 
 /* Reads until the text has come, or the end. */
@@ -48,59 +87,44 @@ static void expect(int terminal, const char *text, char *seen, size_t size)
 	assert_non_null(strstr(seen, text));
 }
 
-static int status_of(pid_t pid)
-{
-	int status = -1;
-
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	return status;
-}
-
 static void test_what_is_typed_is_not_shown(void **state)
 {
 	char seen[256] = "";
-	int terminal, status;
-	pid_t pid = ask(&terminal, "hunter2");
+	Asker a = asker_start("hunter2");
 
-	expect(terminal, "Secret? ", seen, sizeof(seen));
-	assert_int_equal(write(terminal, "hunter2\n", 8), 8);
-	expect(terminal, "\n", seen, sizeof(seen));
-	status = status_of(pid);
-	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), 0);
+	expect(a.terminal, "Secret? ", seen, sizeof(seen));
+	assert_int_equal(write(a.terminal, "hunter2\n", 8), 8);
+	expect(a.terminal, "\n", seen, sizeof(seen));
+	assert_int_equal(asker_end(&a), 0);
 	assert_null(strstr(seen, "hunter2"));
-	(void)close(terminal);
 }
 
 static void test_what_is_too_long_is_refused(void **state)
 {
 	char seen[256] = "";
-	int terminal;
-	pid_t pid = ask(&terminal, NULL);
+	Asker a = asker_start(NULL);
 
-	expect(terminal, "Secret? ", seen, sizeof(seen));
-	assert_int_equal(write(terminal, "0123456789abcdef\n", 17), 17);
-	expect(terminal, "\n", seen, sizeof(seen));
-	assert_int_equal(status_of(pid), 0);
-	(void)close(terminal);
+	expect(a.terminal, "Secret? ", seen, sizeof(seen));
+	assert_int_equal(write(a.terminal, "0123456789abcdef\n", 17), 17);
+	expect(a.terminal, "\n", seen, sizeof(seen));
+	assert_int_equal(asker_end(&a), 0);
 }
 
+/* At any time: also between the prompt and the wait for an answer. */
 static void test_an_interrupt_leaves_the_terminal_as_it_was(void **state)
 {
-	char seen[256] = "";
-	struct termios t;
-	int terminal, status;
-	pid_t pid = ask(&terminal, "never");
+	for (int i = 0; i < 50; i++) {
+		char seen[256] = "";
+		struct termios t;
+		Asker a = asker_start("never");
 
-	expect(terminal, "Secret? ", seen, sizeof(seen));
-	assert_int_equal(write(terminal, "\003", 1), 1);
-	expect(terminal, "\n", seen, sizeof(seen));
-	status = status_of(pid);
-	assert_true(WIFSIGNALED(status));
-	assert_int_equal(WTERMSIG(status), SIGINT);
-	assert_int_equal(tcgetattr(terminal, &t), 0);
-	assert_true(t.c_lflag & ECHO);
-	(void)close(terminal);
+		expect(a.terminal, "Secret? ", seen, sizeof(seen));
+		assert_int_equal(write(a.terminal, "\003", 1), 1);
+		expect(a.terminal, "\n", seen, sizeof(seen));
+		assert_int_equal(tcgetattr(a.terminal, &t), 0);
+		assert_true(t.c_lflag & ECHO);
+		assert_int_equal(asker_end(&a), 128 + SIGINT);
+	}
 }
 
 int main(void)
