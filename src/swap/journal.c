@@ -11,12 +11,15 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "swap/journal_file.h"
 #include "swap/paths.h"
 
-#define JOURNAL_FILE SEGUE_SWAP_DIR "/journal.json"
-#define MEMORY_FILE  SEGUE_RUN_DIR "/journal.json"
+#define JOURNAL_FILE SEGUE_SWAP_DIR "/journal"
+#define MEMORY_FILE  SEGUE_RUN_DIR "/journal"
+#define DAMAGED      ".damaged"
 
 /* Space that is given up when the disk is full: that a swap was called off for it must be told. */
 #define RESERVE_FILE  SEGUE_SWAP_DIR "/reserve"
@@ -25,6 +28,7 @@
 struct Journal {
 	json_object *object;
 	bool in_memory;
+	bool is_copy; /* what its file held is damaged, and must not become the copy */
 };
 
 static int journal_new(json_object *object, Journal **ret, Error *err)
@@ -58,9 +62,35 @@ static int reserve_make(Error *err)
 	return r < 0 ? error_errno(err, r, "Making " RESERVE_FILE) : 0;
 }
 
-int journal_begin(const char *from, const char *to, Journal **ret, Error *err)
+/* Of a newer segue: what it is in the middle of is not to be forgotten. */
+static int newer_refuse(Error *err)
+{
+	json_object *object = NULL;
+	Error why = {0}, damage = {0};
+	int r = path_exists(AT_FDCWD, JOURNAL_FILE)
+			? journal_file_load(JOURNAL_FILE, &object, &damage, &why)
+			: 0;
+
+	(void)json_object_put(object);
+	return r == -EPROTONOSUPPORT ? error_set(err, r, "%s", why.text) : 0;
+}
+
+static json_object *object_make(const char *id, const char *from, const char *to)
 {
 	json_object *object = json_object_new_object();
+
+	json_put_string(object, "id", id);
+	json_put_string(object, "from", from);
+	json_put_string(object, "to", to);
+	json_put_string(object, "error", NULL);
+	(void)json_object_object_add(object, "steps", json_object_new_array());
+	(void)json_object_object_add(object, "warnings", json_object_new_array());
+	(void)json_object_object_add(object, "units", json_object_new_array());
+	return object;
+}
+
+int journal_begin(const char *from, const char *to, Journal **ret, Error *err)
+{
 	time_t now = time(NULL);
 	struct tm tm;
 	_cleanup_free_ char *boot_id = NULL;
@@ -69,23 +99,19 @@ int journal_begin(const char *from, const char *to, Journal **ret, Error *err)
 	int r = directory_make(AT_FDCWD, SEGUE_SWAP_DIR, 0700, err);
 
 	if (r == 0)
+		r = newer_refuse(err);
+	if (r == 0)
 		r = reserve_make(err);
 	if (r < 0)
 		return r;
 	(void)gmtime_r(&now, &tm);
 	(void)strftime(id, sizeof(id), "%Y%m%d-%H%M%S", &tm);
-	json_put_string(object, "id", id);
+	r = journal_new(object_make(id, from, to), &journal, err);
+	if (r < 0)
+		return r;
 	(void)file_read_line(AT_FDCWD, "/proc/sys/kernel/random/boot_id", &boot_id, NULL);
-	json_put_string(object, "boot_id", boot_id);
-	json_put_string(object, "from", from);
-	json_put_string(object, "to", to);
-	json_put_string(object, "error", NULL);
-	(void)json_object_object_add(object, "steps", json_object_new_array());
-	(void)json_object_object_add(object, "warnings", json_object_new_array());
-	(void)json_object_object_add(object, "units", json_object_new_array());
-	r = journal_new(object, &journal, err);
-	if (r == 0)
-		r = journal_enter(journal, SWAP_CHECK, err);
+	json_put_string(journal->object, "boot_id", boot_id);
+	r = journal_enter(journal, SWAP_CHECK, err);
 	if (r < 0) {
 		journal_free(journal);
 		return r;
@@ -94,53 +120,54 @@ int journal_begin(const char *from, const char *to, Journal **ret, Error *err)
 	return 0;
 }
 
-/* A file that was damaged must not bring down who goes on with it: segue-init is PID 1. */
-static int lists_check(json_object *object, Error *err)
-{
-	static const struct {
-		const char *key;
-		json_type type;
-	} lists[] = {
-		{"steps", json_type_object},
-		{"warnings", json_type_string},
-		{"units", json_type_object},
-	};
-
-	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
-		json_object *list;
-		int r = json_get_array(object, lists[i].key, &list, err);
-
-		if (r < 0)
-			return r;
-		for (size_t j = 0; j < json_length(list); j++)
-			if (!json_object_is_type(json_object_array_get_idx(list, j), lists[i].type))
-				return error_set(err, -EBADMSG, "\"%s\" holds what is no %s",
-						 lists[i].key, json_type_to_name(lists[i].type));
-	}
-	return 0;
-}
-
 int journal_open(Journal **ret, Error *err)
 {
 	bool landing = path_exists(AT_FDCWD, MEMORY_FILE);
-	json_object *object;
+	json_object *object = NULL;
+	_cleanup_free_ char *warning = NULL;
+	Journal *journal = NULL;
+	Error damage = {0};
 	int r;
 
 	if (!landing && !path_exists(AT_FDCWD, JOURNAL_FILE))
 		return error_set(err, -ENOENT, "There has been no swap on this machine");
-	r = json_read(AT_FDCWD, landing ? MEMORY_FILE : JOURNAL_FILE, &object, err);
+	r = journal_file_load(landing ? MEMORY_FILE : JOURNAL_FILE, &object, &damage, err);
 	if (r < 0)
 		return r;
-	if (swap_state_by_name(json_opt_string(object, "state", "")) < 0)
-		r = error_set(err, -EBADMSG, "it names no state");
-	else
-		r = lists_check(object, err);
-	if (r < 0) {
-		(void)json_object_put(object);
-		(void)error_prefix(err, "%s", landing ? MEMORY_FILE : JOURNAL_FILE);
+	r = journal_new(object, &journal, err);
+	if (r < 0)
 		return r;
-	}
-	return journal_new(object, ret, err);
+	*ret = journal;
+	if (damage.code == 0)
+		return 0;
+	journal->is_copy = true;
+	warning = text_format("%s; taken was what it held one transition before", damage.text);
+	if (warning)
+		journal_warn(journal, warning);
+	return 0;
+}
+
+bool journal_is_damaged(void)
+{
+	_cleanup_journal_ Journal *journal = NULL;
+
+	return journal_open(&journal, NULL) == -EBADMSG;
+}
+
+int journal_replace(const char *id, Journal **ret, Error *err)
+{
+	static const char warning[] = "the journal of this swap was damaged, and so was its copy; "
+				      "it is kept as " JOURNAL_FILE DAMAGED;
+	int r = journal_new(object_make(id, "", ""), ret, err);
+
+	if (r < 0)
+		return r;
+	journal_warn(*ret, warning);
+	(void)rename(JOURNAL_FILE, JOURNAL_FILE DAMAGED);
+	(void)unlink(JOURNAL_FILE JOURNAL_COPY);
+	(void)unlink(MEMORY_FILE);
+	(void)unlink(MEMORY_FILE JOURNAL_COPY);
+	return 0;
 }
 
 SwapState journal_state(const Journal *journal)
@@ -164,9 +191,18 @@ void journal_to_disk(Journal *journal)
 	journal->in_memory = false;
 }
 
-static int file_save(const Journal *journal, Error *err)
+static int journal_write(Journal *journal, const char *path, Error *err)
 {
-	int r = json_write(AT_FDCWD, JOURNAL_FILE, journal->object, err);
+	int r = journal_file_save(path, journal->object, !journal->is_copy, err);
+
+	if (r == 0)
+		journal->is_copy = false;
+	return r;
+}
+
+static int disk_save(Journal *journal, Error *err)
+{
+	int r = journal_write(journal, JOURNAL_FILE, err);
 
 	if (r == 0)
 		(void)unlink(MEMORY_FILE);
@@ -179,15 +215,13 @@ int journal_save(Journal *journal, Error *err)
 	int r;
 
 	if (journal->in_memory)
-		return json_write(AT_FDCWD, MEMORY_FILE, journal->object, err);
-	r = json_write(AT_FDCWD, JOURNAL_FILE, journal->object, &full);
-	if (r == 0)
-		(void)unlink(MEMORY_FILE);
+		return journal_write(journal, MEMORY_FILE, err);
+	r = disk_save(journal, &full);
 
 	/* Only what ends a swap may use the reserve: a swap does not go on with a full disk. */
 	if (r == -ENOSPC && !json_opt_bool(journal->object, "running", true) &&
 	    unlink(RESERVE_FILE) == 0)
-		return file_save(journal, err);
+		return disk_save(journal, err);
 	return r < 0 ? error_set(err, r, "%s", full.text) : 0;
 }
 
@@ -212,10 +246,21 @@ void journal_steps_moved(json_object *steps, int64_t by_us)
 		json_put_int(before, "duration_us", json_opt_int(before, "duration_us", 0) + by_us);
 }
 
+/* The fault point of the transition into a state. */
+static int transition_visit(const Journal *journal, SwapState state, Error *err)
+{
+	char name[32];
+
+	(void)snprintf(name, sizeof(name), "journal-%s", swap_states[state].name);
+	fault_file(name, AT_FDCWD, journal->in_memory ? MEMORY_FILE : JOURNAL_FILE);
+	return fault_point(name, err);
+}
+
 int journal_enter(Journal *journal, SwapState state, Error *err)
 {
 	json_object *steps = json_opt_array(journal->object, "steps"), *step;
 	int64_t now = clock_realtime_us();
+	int r;
 
 	step_close(steps, now);
 	if (!swap_states[state].end) {
@@ -227,7 +272,8 @@ int journal_enter(Journal *journal, SwapState state, Error *err)
 	json_put_string(journal->object, "state", swap_states[state].name);
 	json_put_string(journal->object, "message", swap_states[state].doing);
 	json_put_bool(journal->object, "running", !swap_states[state].end);
-	return journal_save(journal, err);
+	r = journal_save(journal, err);
+	return r < 0 ? r : transition_visit(journal, state, err);
 }
 
 int journal_end(Journal *journal, SwapState state, const Error *why, Error *err)

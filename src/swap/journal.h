@@ -2,19 +2,21 @@
 /*
  * The record of the swap under way: which state it is in, since when, and how it went so far.
  *
- * It is one JSON object in a file that is replaced atomically and synced at each transition, before
- * the transition takes effect; whoever finds the machine, in whatever boot, reads there what is
- * true.  In landing, between the jump and systemd, it lies in memory instead: waiting for the disk
- * would be part of the blackout, and whoever finds the machine after that boot has ended is to do
- * what the file on disk says, which is that it has jumped.  Format: swap_status() in swap.h, and
- * "blackout_us": from "frozen_us" until they ran again,
- * "store": location of the captures, "stopped": units that settle stopped "boot_id": of the boot
- * that it began in, "worker_pid": who works on it there "landed_boot_id": of the boot that
- * segue-init led to, "direction": "forward" or "return" once landed, "reason": why it returned
+ * It is one JSON object in a file (journal_format.h) that is replaced atomically and synced at each
+ * transition, before the transition takes effect, and of which the one before is kept; whoever
+ * finds the machine, in whatever boot, reads there what is true.  In landing, between the jump and
+ * systemd, it lies in memory instead: waiting for the disk would be part of the blackout, and
+ * whoever finds the machine after that boot has ended is to do what the file on disk says, which is
+ * that it has jumped.  Format: swap_status() in swap.h, and "blackout_us": from "frozen_us" until
+ * they ran again, "store": location of the captures, "stopped": units that settle stopped
+ * "boot_id": of the boot that it began in, "worker_pid": who works on it there "landed_boot_id": of
+ * the boot that segue-init led to, "direction": "forward" or "return" once landed, "reason": why it
+ * returned
  */
 #pragma once
 
 #include <json-c/json.h>
+#include <stdbool.h>
 
 #include "base/error.h"
 #include "swap/state.h"
@@ -22,11 +24,20 @@
 typedef struct Journal Journal;
 
 /* A new swap, in the state check.  Whatever the file held is gone: the last swap's report is in the
- * log. */
+ * log.  -EPROTONOSUPPORT: it holds one of a newer segue, and is left alone. */
 int journal_begin(const char *from, const char *to, Journal **ret, Error *err);
 
-/* The swap under way or the last one. -ENOENT: there is none. */
+/* The swap under way or the last one; if its file is damaged, as it was one transition before, with
+ * a warning.  -ENOENT: there is none; -EBADMSG: both are damaged; -EPROTONOSUPPORT: it is of a
+ * newer segue. */
 int journal_open(Journal **ret, Error *err);
+
+/* journal_open() would say -EBADMSG. */
+bool journal_is_damaged(void);
+
+/* Puts a damaged one aside, for people, and begins another that knows no more than the id; it is on
+ * no medium until it enters a state. */
+int journal_replace(const char *id, Journal **ret, Error *err);
 
 void journal_free(Journal *journal);
 static inline void cleanup_journal(Journal **journal)

@@ -194,7 +194,7 @@ class Node:
         """For a failure: the end of the console, the journal of the swap and what CRIU said, as far as they can be had."""
         lines = self.guest.console().rstrip().splitlines()[-EVIDENCE_LINES:]
         parts = ["--- console", *lines]
-        script = ("cd /var/lib/segue; echo; echo --- journal; cat swap/journal.json; find . -name '*.log' | while read f;"
+        script = ("cd /var/lib/segue; echo; echo --- journal; cat swap/journal; find . -name '*.log' | while read f;"
                   "do echo; echo --- $f; grep -a -e Error -e Warn $f | tail -n 12; done;"
                   "echo --- segued; journalctl -b -u segued -o cat -n 15 --no-pager")
         try:
