@@ -27,11 +27,15 @@ typedef enum SwapState {
 	SWAP_STATES,
 } SwapState;
 
+/* One is entered by writing it down: what is said here may be so, and all of it is, from then until
+ * the next is written down.  doc/failure.md shows it to people. */
 typedef struct SwapStateInfo {
 	const char *name;
 	const char *doing; /* for people: "checking", or how it ended */
 	bool end;
 	bool landed; /* the jump is behind */
+	/* What there is more, or other, than before the swap: */
+	const char *on_disk, *in_ram, *in_kernel, *in_systemd;
 	/* Who finds the machine in this state after a crash does: */
 	const char *recovery;
 } SwapStateInfo;
