@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,6 +22,7 @@ int worker_start(Worker *worker, int (*work)(void *userdata, Error *err), void *
 	if (worker->pid == 0) {
 		Error answer = {0};
 
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		answer.code = work(userdata, &answer);
 		_exit(write(fds[1], &answer, sizeof(answer)) != (ssize_t)sizeof(answer));
 	}

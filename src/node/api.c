@@ -340,27 +340,66 @@ static int finish_answer(const Question *question, json_object **ret_body, Error
 	return swap_finish(err);
 }
 
+/* One that was killed in the middle of it is followed by another, a few times. */
+#define FINISH_TRIES   3
+#define LOCK_PERIOD_US 500000
+
+typedef struct Finish {
+	sd_event *event;
+	unsigned tries;
+} Finish;
+
+static int finish_start(Finish *finish, Error *err);
+
 static void on_finished(json_object *body, const Error *err, void *data)
 {
-	if (err->code < 0)
-		(void)fprintf(stderr, SD_ERR "Finishing the swap: %s\n", err->text);
-	else
+	_cleanup_free_ Finish *finish = data;
+
+	(void)body;
+	if (err->code == 0) {
 		(void)fprintf(stderr, SD_NOTICE "The swap is finished\n");
+		return;
+	}
+	(void)fprintf(stderr, SD_ERR "Finishing the swap: %s\n", err->text);
+	if (++finish->tries < FINISH_TRIES && swap_left_behind())
+		(void)finish_start(steal_ptr(&finish), NULL);
+}
+
+static int on_lock_awaited(sd_event_source *source, uint64_t usec, void *data)
+{
+	(void)usec;
+	(void)api_finish_swap(sd_event_source_get_event(source), NULL);
+	return 0;
+}
+
+/* Takes `finish`. */
+static int finish_start(Finish *finish, Error *err)
+{
+	_cleanup_free_ Finish *owned = finish;
+	const Question none = {0};
+	int lock_fd, r = lock_take(&lock_fd, err);
+
+	/* What a process that is dead has started is about to end, or one that the segued before
+	 * this one has started is still at work. */
+	if (r == -EBUSY)
+		return sd_event_add_time_relative(finish->event, NULL, CLOCK_MONOTONIC,
+						  LOCK_PERIOD_US, 0, on_lock_awaited, NULL);
+	if (r < 0)
+		return r;
+	if (!swap_left_behind()) {
+		(void)close(lock_fd);
+		return 0;
+	}
+	return work_start(finish->event, "segued-finish", finish_answer, &none, lock_fd,
+			  on_finished, steal_ptr(&owned), err);
 }
 
 int api_finish_swap(sd_event *event, Error *err)
 {
-	const Question none = {0};
-	int lock_fd, r;
+	Finish *finish = calloc(1, sizeof(*finish));
 
-	if (!swap_left_behind())
-		return 0;
-	r = lock_take(&lock_fd, err);
-	/* A child of the segued before this one is still at it. */
-	if (r == -EBUSY)
-		return 0;
-	if (r < 0)
-		return r;
-	return work_start(event, "segued-finish", finish_answer, &none, lock_fd, on_finished, NULL,
-			  err);
+	if (!finish)
+		return error_errno(err, -ENOMEM, "Finishing the swap");
+	finish->event = event;
+	return finish_start(finish, err);
 }
