@@ -215,18 +215,17 @@ typedef enum WayOut {
 } WayOut;
 
 static const struct Step {
-	const char *name,
-		*fault; /* fault: its fault point; tested once the root filesystem is there */
+	const char *name, *fault; /* fault: its fault point */
 	int (*run)(Landing *landing, Error *err);
 	WayOut otherwise;
 } steps[] = {
-	{"reading the handover", NULL, handover_take, REBOOT},
-	{"reserving PIDs", NULL, pids_reserve, REBOOT},
-	{"loading modules", NULL, modules_load, REBOOT},
-	{"mounting the root filesystem", NULL, root_enter, REBOOT},
-	{"mounting the other filesystems", NULL, filesystems_enter, BACK},
+	{"reading the handover", "land-handover", handover_take, REBOOT},
+	{"reserving PIDs", "land-pids", pids_reserve, REBOOT},
+	{"loading modules", "land-modules", modules_load, REBOOT},
+	{"mounting the root filesystem", "land-root", root_enter, REBOOT},
+	{"mounting the other filesystems", "land-filesystems", filesystems_enter, BACK},
 	{"continuing the journal", "land-journal", journal_continue, BACK},
-	{"loading the other modules", NULL, modules_wait, BACK},
+	{"loading the other modules", "land-other-modules", modules_wait, BACK},
 	{"opening the store", "land-store", store_open, BACK},
 	{"restoring the machine", "restore-machine", machine_restore, BACK},
 	{"restoring the programs", "restore-units", units_restore, BACK},
@@ -237,9 +236,9 @@ static const struct Step {
 /* Ordered failures are for the way forward; the way back is what is tested with them. */
 static int step_run(Landing *landing, const struct Step *step, Error *err)
 {
-	bool forward = landing->handover &&
-		       strcmp(json_opt_string(landing->handover, "direction", ""), "forward") == 0;
-	int r = forward && step->fault ? fault_point(step->fault, err) : 0;
+	bool forward =
+		strcmp(json_opt_string(landing->handover, "direction", "forward"), "forward") == 0;
+	int r = forward ? fault_point(step->fault, err) : 0;
 
 	return r < 0 ? r : step->run(landing, err);
 }
@@ -259,6 +258,8 @@ static int back_jump(Landing *landing, Error *err)
 		r = json_get_string(back, "initrd", &initrd, err);
 	if (r == 0)
 		r = json_get_string(back, "cmdline", &cmdline, err);
+	if (r == 0)
+		r = fault_point("return-kernel", err);
 	if (r == 0)
 		r = kexec_load(image, initrd, cmdline, err);
 	if (r == 0)

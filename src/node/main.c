@@ -12,8 +12,10 @@
 #include "base/cleanup.h"
 #include "base/config.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "node/api.h"
 #include "node/http.h"
+#include "swap/faults.h"
 #include "swap/paths.h"
 
 #define _cleanup_event_ _cleanup_(sd_event_unrefp)
@@ -109,6 +111,13 @@ int main(int argc, char *argv[])
 
 	if (argc == 2 && !strcmp(argv[1], "--version")) {
 		(void)printf("segued %s\n", SEGUE_VERSION);
+		return 0;
+	}
+	/* For the tests that visit them; of no use to anybody else, so it is in no manual. */
+	if (argc == 2 && !strcmp(argv[1], "--fault-points")) {
+		_cleanup_json_ json_object *points = faults_describe();
+
+		(void)printf("%s\n", json_object_to_json_string(points));
 		return 0;
 	}
 	if (argc > 1) {

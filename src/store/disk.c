@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "store/store.h"
@@ -127,6 +128,8 @@ static int disk_find(json_object *location, int *ret_dirfd, Error *err)
 	int r = location_top(location, &top, err);
 
 	if (r == 0)
+		r = fault_point("store-find", err);
+	if (r == 0)
 		r = top_open(top, &fd, err);
 	return r < 0 ? r : own_open(fd, top, ret_dirfd, err);
 }
@@ -149,6 +152,8 @@ static int disk_wipe(json_object *location, Error *err)
 	_cleanup_close_ int fd = -1;
 	int r = location_top(location, &top, err);
 
+	if (r == 0)
+		r = fault_point("store-wipe", err);
 	if (r < 0 || !path_exists(AT_FDCWD, top))
 		return r;
 	r = top_open(top, &fd, err);
@@ -159,8 +164,10 @@ static int disk_reserve(json_object *location, int *ret_dirfd, Error *err)
 {
 	_cleanup_free_ char *top = NULL;
 	_cleanup_close_ int fd = -1;
-	int r = location_top(location, &top, err);
+	int r = fault_point("store-reserve", err);
 
+	if (r == 0)
+		r = location_top(location, &top, err);
 	if (r == 0 && !path_exists(AT_FDCWD, top))
 		r = directory_make(AT_FDCWD, top, 0700, err);
 	if (r == 0)
@@ -174,7 +181,11 @@ static int disk_reserve(json_object *location, int *ret_dirfd, Error *err)
 
 static int disk_seal(json_object *location, int dirfd, Error *err)
 {
+	int r = fault_point("store-seal", err);
+
 	(void)location;
+	if (r < 0)
+		return r;
 	return syncfs(dirfd) < 0 ? error_errno(err, -errno, "Syncing the captures") : 0;
 }
 

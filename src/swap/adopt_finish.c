@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "swap/adopt.h"
@@ -155,8 +156,10 @@ int adopt_finish(json_object *units, Error *err)
 		bool scope = strcmp(json_opt_string(u, "kind", ""), "scope") == 0;
 		Error why = {0};
 
-		r = scope ? scope_start(bus, name, json_opt_array(u, "tasks"), &why)
-			  : bus_unit_start(bus, name, "replace", &why);
+		r = fault_point("adopt-unit", &why);
+		if (r == 0)
+			r = scope ? scope_start(bus, name, json_opt_array(u, "tasks"), &why)
+				  : bus_unit_start(bus, name, "replace", &why);
 		if (r == 0)
 			r = unit_verify(u, name, scope, &why);
 		json_put_string(u, "outcome", r == 0 ? "carried" : "failed");

@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "swap/carry.h"
@@ -362,6 +363,8 @@ int capture_finish(const KeptUnits *kept, const MountTable *host, int dirfd, jso
 	}
 	if (r == 0)
 		r = carry_system(carry, err);
+	if (r == 0)
+		r = fault_point("capture-finish", err);
 	if (r < 0)
 		return r;
 	(void)gethostname(hostname, sizeof(hostname) - 1);

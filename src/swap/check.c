@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "swap/bus.h"
@@ -300,7 +301,9 @@ static int trial_capture(KeptUnit *unit, int dirfd, Error *err)
 		r = capture_freeze(&one, err);
 	if (r < 0)
 		return r;
-	r = capture_dump(&one, dirfd, err);
+	r = fault_point("check-trial", err);
+	if (r == 0)
+		r = capture_dump(&one, dirfd, err);
 	capture_thaw(&one);
 	return r;
 }

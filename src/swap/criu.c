@@ -10,12 +10,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/process.h"
 
@@ -122,6 +124,9 @@ static void child_exec(const CriuJob *job, const char *verb)
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)signal(SIGPIPE, SIG_DFL);
+	/* Nothing may go on behind the back of who finds its parent dead; what it has put into
+	 * programs cures itself when it is gone. */
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	(void)setsid();
 	/* Images hold everything.  What is restored has its own mask, and files with their own
 	 * modes. */
@@ -156,6 +161,20 @@ static int cgroup_enter(int cgroup_fd)
 	return fd >= 0 && write(fd, "0", 1) == 1 ? 0 : -errno;
 }
 
+/* In the child, before it becomes criu: as if criu were killed. */
+static void faults_visit(const char *verb)
+{
+	static const char *const points[][2] = {
+		{"pre-dump", "warm-criu"},
+		{"dump", "capture-criu"},
+		{"restore", "restore-criu"},
+	};
+
+	for (size_t i = 0; i < sizeof(points) / sizeof(points[0]); i++)
+		if (strcmp(points[i][0], verb) == 0)
+			(void)fault_point(points[i][1], NULL);
+}
+
 /* fork() into a given PID (clone3(2), set_tid). */
 static pid_t fork_as(pid_t wanted)
 {
@@ -175,6 +194,7 @@ int criu_start(CriuJob *job, const char *verb, pid_t *ret_pid, Error *err)
 	if (pid == 0) {
 		if (restore && job->cgroup_fd >= 0 && cgroup_enter(job->cgroup_fd) < 0)
 			_exit(125);
+		faults_visit(verb);
 		child_exec(job, verb);
 	}
 	*ret_pid = pid;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/worker.h"
@@ -152,6 +153,8 @@ static int tree_dump(const KeptUnit *unit, json_object *tree, int unit_fd, Error
 	if (r == 0)
 		r = criu_finish(&job, criu, err);
 	namespaces_close(&job);
+	if (r == 0)
+		r = fault_point("capture-images", err);
 	if (r == 0 && json_opt_bool(tree, "lazy", false) && pagemap_mark_lazy(fd, err) < 0)
 		return error_hint(err, "set Lazy=no in segue.conf to do without it");
 	return r;
@@ -220,7 +223,7 @@ int capture_dump(const KeptUnits *kept, int dirfd, Error *err)
 
 int capture_queues(const KeptUnits *kept, int dirfd, Error *err)
 {
-	int r = 0;
+	int r = fault_point("capture-queues", err);
 
 	for (size_t i = 0; r == 0 && i < kept->n; i++)
 		r = unit_queues(&kept->units[i], dirfd, err);

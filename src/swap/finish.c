@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/config.h"
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/process.h"
@@ -22,13 +23,18 @@
 #include "swap/journal.h"
 #include "swap/kept_units.h"
 #include "swap/lazy.h"
+#include "swap/mounts.h"
 #include "swap/paths.h"
+#include "swap/quiesce.h"
 #include "swap/report.h"
 #include "swap/settle.h"
 #include "swap/stage.h"
 #include "swap/swap.h"
 #include "swap/tasks.h"
 
+/* Of adopting: systemd answers each call in two minutes, or not at all.  Who is killed by it is
+ * followed by another that does the same again (api_finish_swap()). */
+#define ADOPT_LIMIT_S    900
 #define HOOK_LIMIT_MS    60000
 #define HEALTH_PERIOD_NS 500000000L
 #define MEMORY_PERIOD_NS 500000000L
@@ -185,6 +191,8 @@ static int landed_finish(Journal *journal, Error *err)
 	Error why = {0}, hook = {0}, memory = {0};
 	int r;
 
+	(void)alarm(ADOPT_LIMIT_S);
+	(void)fault_point("adopt", NULL);
 	/* A journal that cannot be written is no reason to leave the programs to nobody. */
 	if (journal_state(journal) != SWAP_ADOPT && journal_enter(journal, SWAP_ADOPT, &why) < 0) {
 		journal_warn(journal, why.text);
@@ -195,6 +203,9 @@ static int landed_finish(Journal *journal, Error *err)
 		r = error_set(&why, hook.code, "%s", hook.text);
 	if (r == 0)
 		r = journal_enter(journal, SWAP_CONFIRM, &why);
+	(void)alarm(0);
+	if (r == 0)
+		r = fault_point("confirm", &why);
 	if (r == 0)
 		r = units_confirm(units, &why);
 	if (r == 0 && !returned && bootdefault_set(json_opt_string(o, "to", ""), &why) < 0) {
@@ -220,30 +231,74 @@ static int landed_finish(Journal *journal, Error *err)
 
 /* ---- swaps that were left alone ---- */
 
-/* segued's worker died under the old kernel: as calling off. */
+/* Whatever the journal may say: no kept unit is left frozen. */
+static void kept_thaw(void)
+{
+	_cleanup_json_ json_object *findings = json_object_new_array();
+	KeptUnits kept = {0};
+
+	if (kept_units_load(&kept, findings, NULL) == 0)
+		for (size_t i = 0; i < kept.n; i++) {
+			_cleanup_close_ int fd = -1;
+
+			if (cgroup_open(kept.units[i].cgroup, false, &fd, NULL) == 0)
+				(void)cgroup_thaw(fd, kept.units[i].cgroup, NULL);
+		}
+	kept_units_free(&kept);
+}
+
+/* A jump that was begun has left them frozen, and nothing can be written before they thaw. */
+static void mounts_thaw(void)
+{
+	_cleanup_(mounts_free) MountTable mounts = {0};
+
+	if (mounts_read(0, &mounts, NULL) == 0)
+		filesystems_thaw(&mounts);
+}
+
+/* segued's worker died under the old kernel: as calling off.  The journal may be the copy of the
+ * one before (journal.h), so what the next state does is undone too. */
 static int abandoned_undo(Journal *journal, Error *err)
 {
 	json_object *o = journal_object(journal), *units = json_opt_array(o, "units");
-	const Error why = {.code = -EIO, .text = "segued was killed in the middle of it"};
 	SwapState state = journal_state(journal);
+	Error why = {0};
 
-	for (size_t i = 0; i < json_length(units); i++) {
-		const char *cgroup =
-			json_opt_string(json_object_array_get_idx(units, i), "cgroup", NULL);
-		_cleanup_close_ int fd = -1;
-
-		if (cgroup && cgroup_open(cgroup, false, &fd, NULL) == 0)
-			(void)cgroup_thaw(fd, cgroup, NULL);
-	}
+	(void)error_set(&why, -EIO,
+			"The process that worked on it was killed in the step %s, or took longer "
+			"than that may take",
+			swap_states[state].name);
+	(void)fault_point("undo-abandoned", NULL);
+	kept_thaw();
 	(void)hold_lower(NULL);
 	if (state >= SWAP_FREEZE)
 		(void)units_thawed(units, NULL);
-	if (state >= SWAP_SETTLE)
-		settle_undo(json_opt_array(o, "stopped"));
 	if (state >= SWAP_WARM)
+		settle_undo(json_opt_array(o, "stopped"));
+	if (json_object_object_get_ex(o, "store", NULL))
 		(void)captures_wipe(o, NULL);
 	stage_undo();
 	return journal_end(journal, SWAP_CALLED_OFF, &why, err);
+}
+
+/* Nobody can tell how far it was: programs that stand still go on, what was stopped is started, and
+ * the captures are left alone. */
+static int damaged_undo(Error *err)
+{
+	const Error why = {.code = -EBADMSG,
+			   .text = "the journal was damaged, so that nobody can tell how far the "
+				   "swap was; all kept units were thawed, and see segue list"};
+	_cleanup_journal_ Journal *journal = NULL;
+	int r;
+
+	kept_thaw();
+	(void)hold_lower(NULL);
+	settle_undo(NULL);
+	stage_undo();
+	r = journal_replace("unknown", &journal, err);
+	if (r == 0)
+		r = journal_end(journal, SWAP_FAILED, &why, err);
+	return r < 0 ? r : report_write(journal_object(journal), err);
 }
 
 /* The jump led to a cold boot: the machine came up without segue-init, or segue-init could do
@@ -272,25 +327,15 @@ static bool is_this_boot(json_object *journal, const char *member)
 /* A check that was killed in a trial has left a unit frozen. */
 static void trial_undo(void)
 {
-	_cleanup_json_ json_object *findings = json_object_new_array();
-	KeptUnits kept = {0};
-
 	if (!path_exists(AT_FDCWD, SEGUE_TRIAL_DIR))
 		return;
-	if (kept_units_load(&kept, findings, NULL) == 0)
-		for (size_t i = 0; i < kept.n; i++) {
-			_cleanup_close_ int fd = -1;
-
-			if (cgroup_open(kept.units[i].cgroup, false, &fd, NULL) == 0)
-				(void)cgroup_thaw(fd, kept.units[i].cgroup, NULL);
-		}
-	kept_units_free(&kept);
+	kept_thaw();
 	(void)directory_remove(AT_FDCWD, SEGUE_TRIAL_DIR, NULL);
 }
 
 bool swap_left_behind(void)
 {
-	return swap_unfinished() || path_exists(AT_FDCWD, SEGUE_TRIAL_DIR);
+	return swap_unfinished() || journal_is_damaged() || path_exists(AT_FDCWD, SEGUE_TRIAL_DIR);
 }
 
 int swap_finish(Error *err)
@@ -298,7 +343,10 @@ int swap_finish(Error *err)
 	_cleanup_journal_ Journal *journal = NULL;
 	int r;
 
+	mounts_thaw();
 	trial_undo();
+	if (journal_is_damaged())
+		return damaged_undo(err);
 	if (!swap_unfinished())
 		return 0;
 	r = journal_open(&journal, err);

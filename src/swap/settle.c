@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "swap/bus.h"
@@ -107,6 +108,8 @@ int settle_run(const KeptUnits *kept, json_object *running, Error *err)
 		r = target_write(kept, running, err);
 	if (r == 0)
 		r = bus_daemon_reload(bus, err);
+	if (r == 0)
+		r = fault_point("settle-isolate", err);
 	if (r < 0)
 		return r;
 	r = bus_unit_start(bus, TARGET, "isolate", err);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "swap/handover.h"
@@ -175,8 +176,9 @@ static int initrd_build(const char *path, const Kernel *kernel, const ModuleSet 
 		.zstd = kernel_has_config(kernel, "CONFIG_RD_ZSTD") == KERNEL_CONFIG_BUILTIN,
 	};
 	uint64_t size;
+	int r = fault_point("stage-initramfs", err);
 
-	return initramfs_write(path, &initramfs, &size, err);
+	return r < 0 ? r : initramfs_write(path, &initramfs, &size, err);
 }
 
 static int back_build(const Plan *plan, const char *id, const char *cmdline, json_object **ret,
@@ -242,6 +244,8 @@ int stage_build(const Plan *plan, const char *id, Error *err)
 	handover = handover_make(plan, id, "forward", set, first);
 	(void)json_object_object_add(handover, "back", back);
 	r = initrd_build(FORWARD_INITRD, &plan->to, set, handover, err);
+	if (r == 0)
+		r = fault_point("stage-kernel", err);
 	if (r == 0)
 		r = kexec_load(plan->to.image, FORWARD_INITRD, cmdline, err);
 	return r;

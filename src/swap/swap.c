@@ -147,6 +147,9 @@ static int step_freeze(Swap *swap, Error *err)
 	/* Settling took its time. */
 	if (swap->plan.config.warm)
 		warm_again(swap->warm, warm_tell, swap);
+	r = fault_point("freeze-hold", err);
+	if (r < 0)
+		return r;
 	swap->frozen = clock_mark();
 	json_put_int(journal_object(swap->journal), "frozen_us", swap->frozen.realtime_us);
 	r = hold_raise(err);
@@ -154,13 +157,17 @@ static int step_freeze(Swap *swap, Error *err)
 		return r;
 	/* criu leaves out a connection that waits to be accepted. */
 	hold_drain();
-	return capture_freeze(&swap->plan.kept, err);
+	r = capture_freeze(&swap->plan.kept, err);
+	return r < 0 ? r : fault_point("freeze-units", err);
 }
 
 static int network_capture(int capture_fd, Error *err)
 {
 	_cleanup_close_ int fd = -1;
+	int r = fault_point("capture-network", err);
 
+	if (r < 0)
+		return r;
 	if (mkdirat(capture_fd, "network", 0700) < 0)
 		return error_errno(err, -errno, "Making directory network");
 	fd = openat(capture_fd, "network", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -236,24 +243,47 @@ static int step_jump(Swap *swap, Error *err)
 	_cleanup_(mounts_free) MountTable mounts = {0};
 	int r = mounts_read(0, &mounts, err);
 
+	if (r == 0)
+		r = fault_point("jump-filesystems", err);
 	/* From here on nothing may have to be read from a filesystem or written to one. */
 	if (r == 0)
 		r = filesystems_freeze(&mounts, err);
 	if (r < 0)
 		return r;
-	r = kexec_jump(err);
+	r = fault_point("jump-kernel", err);
+	if (r == 0)
+		r = kexec_jump(err);
 	filesystems_thaw(&mounts);
 	return r;
 }
 
+/* `limit_s`: a step that takes longer hangs.  Then this process is killed, and what it was in the
+ * middle of is undone by another (swap_finish()).  Hooks and memory take their time on top. */
 static const struct Step {
 	SwapState state;
+	unsigned limit_s;
 	int (*run)(Swap *swap, Error *err);
 } steps[] = {
-	{SWAP_CHECK, step_check},   {SWAP_STAGE, step_stage},   {SWAP_WARM, step_warm},
-	{SWAP_SETTLE, step_settle}, {SWAP_FREEZE, step_freeze}, {SWAP_CAPTURE, step_capture},
-	{SWAP_JUMP, step_jump},
+	{SWAP_CHECK, 900, step_check},   {SWAP_STAGE, 600, step_stage},
+	{SWAP_WARM, 3600, step_warm},    {SWAP_SETTLE, 900, step_settle},
+	{SWAP_FREEZE, 120, step_freeze}, {SWAP_CAPTURE, 120, step_capture},
+	{SWAP_JUMP, 60, step_jump},
 };
+
+#define UNDO_LIMIT_S 300
+#define MEMORY_PER_S ((int64_t)20 << 20)
+
+static unsigned step_limit_s(const Swap *swap, const struct Step *step)
+{
+	unsigned limit = step->limit_s;
+
+	for (size_t i = 0; i < swap->plan.kept.n; i++) {
+		limit += (unsigned)(kept_unit_memory(&swap->plan.kept.units[i]) / MEMORY_PER_S);
+		if (swap->plan.kept.units[i].pre_freeze)
+			limit += HOOK_LIMIT_MS / 1000;
+	}
+	return limit;
+}
 
 /* ---- calling off ---- */
 
@@ -282,6 +312,8 @@ static void blackout_tell(const Swap *swap)
 /* Undoes every step up to `reached`, the latest first. */
 static void swap_undo(Swap *swap, SwapState reached)
 {
+	(void)alarm(UNDO_LIMIT_S);
+	(void)fault_point("undo", NULL);
 	if (reached >= SWAP_FREEZE) {
 		capture_thaw(&swap->plan.kept);
 		(void)hold_lower(NULL);
@@ -303,6 +335,7 @@ static int step_run(Swap *swap, const struct Step *step, Error *err)
 {
 	int r = 0;
 
+	(void)alarm(step_limit_s(swap, step));
 	if (step->state != SWAP_CHECK) {
 		json_object *journal = journal_object(swap->journal);
 

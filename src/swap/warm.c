@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "swap/criu.h"
@@ -167,7 +168,9 @@ static int tree_round(WarmTree *tree, Error *err)
 	fd = openat(tree->fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return error_errno(err, -errno, "Opening directory %s", name);
-	r = pre_dump(tree, fd, tree->rounds + 1, err);
+	r = fault_point("warm-round", err);
+	if (r == 0)
+		r = pre_dump(tree, fd, tree->rounds + 1, err);
 	if (r < 0)
 		return r;
 	tree->rounds++;
