@@ -5,7 +5,7 @@ BUILD_UNIT ?= build-unit
 BUILD_FUZZ ?= build-fuzz
 FUZZ_SECONDS ?= 600
 
-.PHONY: all deb install lint test-unit fuzz test demo bench-blackout bench-hub deps clean
+.PHONY: all deb install lint test-unit fuzz test test-faults demo bench-blackout bench-hub deps clean
 
 all: $(BUILD)/build.ninja
 	meson compile -C $(BUILD)
@@ -40,6 +40,10 @@ test: deps
 	lab/demo
 	test/lab/run
 	tools/test-unit $(BUILD_UNIT)
+
+# Every failure at every place where one can be ordered.
+test-faults: deps
+	test/lab/faults
 
 demo: deps
 	lab/demo

@@ -15,6 +15,7 @@ import os
 import re
 import shutil
 import time
+from dataclasses import fields
 
 from lab import accelerator, cache, host, image, package, wait
 from lab.command import say
@@ -112,11 +113,39 @@ class Guest:
         self.exec("DEBIAN_FRONTEND=noninteractive apt-get -q -y --allow-downgrades --reinstall install"
                   f" /root/{deb.name} && rm /root/{deb.name}", limit=INSTALL_LIMIT)
 
+    # Back to an earlier moment
+
+    @property
+    def _moment(self):
+        return self.machine.path.with_suffix(".moment")
+
+    def remember(self):
+        """Note how it is now, for revert(); it goes on from there."""
+        told = self.machine.description
+        self._save(self._moment, image.current())
+        cache.write_json(self._moment / "machine.json", told)
+        self.revert()
+
+    def revert(self):
+        """It is again as it was at the last remember()."""
+        self.shell.disconnect()
+        self.machine.stop()
+        told = cache.read_json(self._moment / "machine.json")
+        shape = Shape(**{field.name: told[field.name] for field in fields(Shape)})
+        self._resume(image.current(), shape, told["accelerator"], self._moment)
+
+    def cut_power(self):
+        """The plug is pulled, and put in again: the kernel it was brought up with boots, on the disk as it is."""
+        self.shell.disconnect()
+        self.machine.stop()
+        self.machine.start_again(image.current())
+
     def down(self):
         """End it as by pulling the plug; its disk is forgotten."""
         self.shell.disconnect()
         self.machine.stop()
         shutil.rmtree(self.machine.path, ignore_errors=True)
+        shutil.rmtree(self._moment, ignore_errors=True)
 
     def reset(self):
         """As the reset button: the kernel it was brought up with boots again, on the disk as it is."""

@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import uuid
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from lab import cache, disk, host, network, wait
@@ -76,9 +76,19 @@ class Machine:
         if self.pid():
             raise LabError(f"{self.name} is up already; `lab/lab down {self.name}` ends it")
         self.path.mkdir(parents=True, exist_ok=True)
-        for file in (self.disk, self.console, self.monitor, self.path / "pid", self.path / "serial"):
-            file.unlink(missing_ok=True)
+        self.disk.unlink(missing_ok=True)
         disk.overlay(self.disk, *backing)
+        self._run(image, shape, accelerator, resume)
+
+    def start_again(self, image):
+        """Start it as it was started first, after its end: its kernel boots, on the disk as it was left."""
+        told = self.description
+        shape = Shape(**{field.name: told[field.name] for field in fields(Shape)})
+        self._run(image, shape, told["accelerator"], None)
+
+    def _run(self, image, shape, accelerator, resume):
+        for file in (self.console, self.monitor, self.path / "pid", self.path / "serial"):
+            file.unlink(missing_ok=True)
         network.add_tap(self.name)
         cache.write_json(self.path / "machine.json",
                          {**asdict(shape), "image": image.id, "accelerator": accelerator})

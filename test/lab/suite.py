@@ -9,8 +9,10 @@ import contextlib
 import json
 import traceback
 from dataclasses import dataclass
+from pathlib import Path
 
 SCENARIOS = {}
+OUT = Path(__file__).resolve().parent.parent / "out"
 
 # The shape of a guest with memory that its kernels leave alone, for the ram store.
 RESERVING = {"memory": 2048, "append": "memmap=512M!1G"}
@@ -23,13 +25,14 @@ class Scenario:
     limit: int          # seconds
     run: object         # function of a Case
     shape: dict         # of the guest, as lab.machine.Shape has it
+    asked: bool         # runs only if it is asked for by name
 
 
-def scenario(limit, name=None, **shape):
+def scenario(limit, name=None, asked=False, **shape):
     """Makes a scenario of a function, of the same name if none is given; it can be used more than once."""
     def register(function):
         chosen = name or function.__name__
-        SCENARIOS[chosen] = Scenario(chosen, limit, function, shape)
+        SCENARIOS[chosen] = Scenario(chosen, limit, function, shape, asked)
         return function
     return register
 
