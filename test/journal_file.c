@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/checksum.h"
+#include "base/cleanup.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "test.h"

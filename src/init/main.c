@@ -127,6 +127,10 @@ static int journal_continue(Landing *landing, Error *err)
 	_cleanup_free_ char *boot_id = NULL;
 	int r = journal_open(&landing->journal, err);
 
+	/* No reason not to land: what else it says the captures do too. */
+	if (r == -EBADMSG)
+		r = journal_replace(json_opt_string(landing->handover, "id", "unknown"),
+				    &landing->journal, err);
 	if (r == 0)
 		r = journal_to_memory(landing->journal, err);
 	if (r < 0)
@@ -180,9 +184,28 @@ static int machine_restore(Landing *landing, Error *err)
 	return r;
 }
 
+/* Of one that had to be begun anew. */
+static void journal_complete(const Landing *landing)
+{
+	json_object *journal = journal_object(landing->journal);
+	json_object *capture = restore_capture(landing->restore), *store;
+
+	if (json_length(json_opt_array(journal, "units")) > 0 ||
+	    json_get_object(landing->handover, "store", &store, NULL) < 0)
+		return;
+	json_put_string(journal, "from", json_opt_string(capture, "from", ""));
+	json_put_string(journal, "to", json_opt_string(capture, "to", ""));
+	(void)json_object_object_add(journal, "store", json_object_get(store));
+	(void)json_object_object_add(journal, "units",
+				     json_object_get(json_opt_array(capture, "units")));
+}
+
 static int units_restore(Landing *landing, Error *err)
 {
-	int r = journal_enter(landing->journal, SWAP_RESTORE, err);
+	int r;
+
+	journal_complete(landing);
+	r = journal_enter(landing->journal, SWAP_RESTORE, err);
 
 	/* If it cannot tell, criu finds out by itself. */
 	(void)worker_finish(&landing->probe, PROBE_LIMIT_MS, NULL);

@@ -22,6 +22,7 @@
 #include "swap/mounts.h"
 #include "swap/tasks.h"
 
+#define CAPTURE_FILE    "capture.json"
 #define CAPTURE_VERSION 1
 #define CAPTURE_FILE    "capture.json"
 

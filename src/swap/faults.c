@@ -60,6 +60,8 @@ const FaultPoint fault_points[] = {
 	 END_CALLED_OFF},
 	{"capture-finish", SWAP_CAPTURE, "swap/capture.c", "capture_finish", ERROR | FULL | MEMORY,
 	 END_CALLED_OFF},
+	{"capture-sealed", SWAP_CAPTURE, "swap/swap.c", "step_capture", TRUNCATE | FLIP,
+	 END_AFRESH},
 	{"store-seal", SWAP_CAPTURE, "store/disk.c", "disk_seal", IO | FULL | HANG, END_CALLED_OFF},
 
 	{"journal-jump", SWAP_JUMP, RECORD, IO | FULL | TRUNCATE | FLIP, END_CALLED_OFF},

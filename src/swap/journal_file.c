@@ -9,66 +9,22 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/checksum.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/sealed.h"
 #include "swap/state.h"
 
-#define MAGIC       "segue-journal"
-#define HEADER_SIZE 64 /* at most, with the end of the line */
-
-typedef struct Header {
-	char text[HEADER_SIZE];
-	size_t size;
-} Header;
-
-static Header header_make(unsigned version, const char *body, size_t size)
-{
-	Header header;
-	char summed[HEADER_SIZE];
-	int n = snprintf(summed, sizeof(summed), "%u %zu", version, size);
-	uint32_t sum = checksum_add(checksum_add(0, summed, (size_t)n), body, size);
-
-	n = snprintf(header.text, sizeof(header.text), MAGIC " %s %08x\n", summed, sum);
-	header.size = (size_t)n;
-	return header;
-}
-
+#define MAGIC "segue-journal"
 int journal_encode(json_object *object, char **ret_text, size_t *ret_size, Error *err)
 {
 	const char *body = json_object_to_json_string_ext(
 		object, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
-	size_t size = body ? strlen(body) : 0;
-	Header header = header_make(JOURNAL_VERSION, body, size);
-	char *text = body ? text_format("%s%s", header.text, body) : NULL;
+	char *text = body ? sealed_make(MAGIC, JOURNAL_VERSION, body) : NULL;
 
 	if (!text)
 		return error_errno(err, -ENOMEM, "Writing the journal");
 	*ret_text = text;
-	*ret_size = header.size + size;
-	return 0;
-}
-
-/* The version of an undamaged journal, and where its JSON begins. */
-static int header_check(const char *text, size_t size, unsigned *ret_version, const char **ret_body,
-			Error *err)
-{
-	const char *end = memchr(text, '\n', size < HEADER_SIZE ? size : HEADER_SIZE);
-	char line[HEADER_SIZE] = "";
-	Header header;
-	size_t rest;
-
-	if (!end || !text_has_prefix(text, MAGIC " "))
-		return error_set(err, -EBADMSG, "It does not begin as a journal does");
-	memcpy(line, text, (size_t)(end - text));
-	*ret_version = (unsigned)strtoul(line + strlen(MAGIC " "), NULL, 10);
-	*ret_body = end + 1;
-	rest = size - (size_t)(*ret_body - text);
-	/* Made anew it must be the same: that also finds what a number is not to look like. */
-	header = header_make(*ret_version, *ret_body, rest);
-	if (header.size != (size_t)(*ret_body - text) ||
-	    memcmp(header.text, text, header.size) != 0)
-		return error_set(err, -EBADMSG, "Its checksum or size is wrong");
+	*ret_size = strlen(text);
 	return 0;
 }
 
@@ -114,15 +70,10 @@ int journal_decode(const char *text, size_t size, json_object **ret, Error *err)
 {
 	_cleanup_json_ json_object *object = NULL;
 	const char *body;
-	unsigned version;
-	int r = header_check(text, size, &version, &body, err);
+	int r = sealed_open(MAGIC, JOURNAL_VERSION, text, size, &body, err);
 
 	if (r < 0)
 		return r;
-	if (version > JOURNAL_VERSION)
-		return error_set(err, -EPROTONOSUPPORT,
-				 "It is of format %u, of a newer segue; this one knows %d", version,
-				 JOURNAL_VERSION);
 	object = body_parse(body, size - (size_t)(body - text));
 	if (!json_object_is_type(object, json_type_object) ||
 	    swap_state_by_name(json_opt_string(object, "state", "")) < 0)

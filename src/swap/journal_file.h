@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The file of a journal:
- *     segue-journal VERSION SIZE CHECKSUM
- * and, from the next line on, SIZE bytes of JSON.  CHECKSUM, eight hexadecimal digits, is that of
- * "VERSION SIZE" and the JSON; this line is the same in every version to come, so that a newer
- * journal can be told from a damaged one.  Beside it lies a copy of it as it was before it was last
- * written.
+ * The file of a journal: JSON, sealed (base/sealed.h).  Beside it lies a copy of it as it was
+ * before it was last written.
  */
 #pragma once
 

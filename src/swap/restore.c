@@ -35,6 +35,7 @@
 #include "swap/peers.h"
 #include "swap/private.h"
 #include "swap/restore_external.h"
+#include "swap/seal.h"
 #include "swap/streams.h"
 
 /* After this a restore hangs: criu's own work, and memory from a slow disk. */
@@ -73,7 +74,9 @@ int restore_new(int dirfd, Restore **ret, Error *err)
 	if (!restore)
 		return error_errno(err, -ENOMEM, "Reading the capture");
 	restore->dirfd = dirfd;
-	r = capture_read(dirfd, &restore->capture, err);
+	r = seal_check(dirfd, err);
+	if (r == 0)
+		r = capture_read(dirfd, &restore->capture, err);
 	if (r < 0) {
 		restore_free(restore);
 		return r;

@@ -23,6 +23,7 @@
 #include "swap/plan.h"
 #include "swap/quiesce.h"
 #include "swap/report.h"
+#include "swap/seal.h"
 #include "swap/settle.h"
 #include "swap/stage.h"
 #include "swap/warm.h"
@@ -211,7 +212,10 @@ static int step_capture(Swap *swap, Error *err)
 	if (r == 0)
 		r = capture_finish(kept, &swap->plan.mounts, swap->capture_fd, header, err);
 	if (r == 0)
+		r = seal_write(swap->capture_fd, err);
+	if (r == 0)
 		r = swap->plan.store->seal(swap->plan.location, swap->capture_fd, err);
+	fault_file("capture-sealed", swap->capture_fd, CAPTURE_FILE);
 	return r;
 }
 
