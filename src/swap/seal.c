@@ -130,7 +130,7 @@ int seal_check(int dirfd, Error *err)
 
 	if (r == 0)
 		r = sealed_open(SEAL_MAGIC, SEAL_VERSION, text, size, &body, err);
-	if (r < 0) {
+	if (r != 0) {
 		(void)error_prefix(err, "The seal of the capture");
 		return r;
 	}

@@ -42,7 +42,8 @@ class Visit:
 
     @property
     def is_before_jump(self):
-        return self.step in BEFORE_JUMP
+        # A damaged capture shows after it.
+        return self.step in BEFORE_JUMP and self.point != "capture-sealed"
 
     @property
     def ends_machine(self):
@@ -53,7 +54,7 @@ class Visit:
         """What is written to the file of faults: beside the fault, what leads to it or shows what came of it."""
         once = " once" if self.step in ("adopt", "confirm") or self.point == "undo-abandoned" else ""
         lines = [f"{self.point} {self.kind}{once}"]
-        if self.kind in ("truncate", "flip") and self.is_before_jump:
+        if self.kind in ("truncate", "flip") and self.is_before_jump:       # of the journal
             lines.append(f"{self.step} crash")
         if self.kind == "daemon-crash" or self.end == "goes on":
             if self.is_before_jump:
