@@ -172,7 +172,7 @@ static void test_damage_loses_one_transition(void **state)
 	_cleanup_free_ char *good = encoded("freeze", &size), *bad = malloc(size);
 	char found[16];
 	bool damaged;
-	Place place;
+	Place place = {0};
 
 	place_make(&place);
 	save(&place, "settle", true);
@@ -200,7 +200,7 @@ static void test_damage_never_becomes_the_copy(void **state)
 {
 	char found[16];
 	bool damaged;
-	Place place;
+	Place place = {0};
 
 	place_make(&place);
 	save(&place, "settle", true);
@@ -217,7 +217,7 @@ static void test_nothing_good_is_left(void **state)
 {
 	char found[16];
 	bool damaged;
-	Place place;
+	Place place = {0};
 
 	place_make(&place);
 	save(&place, "settle", true);
@@ -234,7 +234,7 @@ static void test_newer_is_not_passed_over(void **state)
 	_cleanup_free_ char *newer = of_version(JOURNAL_VERSION + 1, "{}");
 	char found[16];
 	bool damaged;
-	Place place;
+	Place place = {0};
 
 	place_make(&place);
 	save(&place, "settle", true);
