@@ -269,6 +269,8 @@ static int abandoned_undo(Journal *journal, Error *err)
 			"than that may take",
 			swap_states[state].name);
 	(void)fault_point("undo-abandoned", NULL);
+	if (state >= SWAP_CAPTURE)
+		mounts_thaw();
 	kept_thaw();
 	(void)hold_lower(NULL);
 	if (state >= SWAP_FREEZE)
@@ -291,6 +293,7 @@ static int damaged_undo(Error *err)
 	_cleanup_journal_ Journal *journal = NULL;
 	int r;
 
+	mounts_thaw();
 	kept_thaw();
 	(void)hold_lower(NULL);
 	settle_undo(NULL);
@@ -301,16 +304,27 @@ static int damaged_undo(Error *err)
 	return r < 0 ? r : report_write(journal_object(journal), err);
 }
 
-/* The jump led to a cold boot: the machine came up without segue-init, or segue-init could do
- * nothing. */
+/* The machine went down before the jump, or the jump led to a cold boot: it came up without
+ * segue-init, or segue-init could do nothing.  Captures that are not whole are of no use to
+ * anybody. */
 static int cold_boot_report(Journal *journal, Error *err)
 {
-	json_object *units = json_opt_array(journal_object(journal), "units");
-	const Error why = {
-		.code = -EIO,
-		.text = "the machine came up without its programs after the jump; units were "
-			"started afresh, and the captures are still in the store"};
+	json_object *o = journal_object(journal), *units = json_opt_array(o, "units");
+	SwapState state = journal_state(journal);
+	Error why = {0};
 
+	if (state >= SWAP_JUMP) {
+		(void)error_set(&why, -EIO,
+				"The machine came up without its programs after the jump; units "
+				"were started afresh, and the captures are still in the store");
+	} else {
+		(void)error_set(&why, -EIO,
+				"The machine went down in the step %s; units were started afresh",
+				swap_states[state].name);
+		if (json_object_object_get_ex(o, "store", NULL))
+			(void)captures_wipe(o, NULL);
+		stage_undo();
+	}
 	for (size_t i = 0; i < json_length(units); i++)
 		json_put_string(json_object_array_get_idx(units, i), "outcome", "cold");
 	return journal_end(journal, SWAP_FAILED, &why, err);
@@ -343,7 +357,6 @@ int swap_finish(Error *err)
 	_cleanup_journal_ Journal *journal = NULL;
 	int r;
 
-	mounts_thaw();
 	trial_undo();
 	if (journal_is_damaged())
 		return damaged_undo(err);

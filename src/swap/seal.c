@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -106,17 +105,18 @@ int seal_write(int dirfd, Error *err)
 
 static int line_check(int dirfd, const char *line, Error *err)
 {
-	uint32_t sum, found = 0;
-	long long size;
+	char *after_sum, *path;
+	unsigned long sum = strtoul(line, &after_sum, 16);
+	long long size = strtoll(after_sum, &path, 10);
+	uint32_t found = 0;
 	struct stat st;
-	int at = 0;
 
-	if (sscanf(line, "%8" SCNx32 " %lld %n", &sum, &size, &at) != 2 || at == 0)
+	if (*path != ' ')
 		return error_set(err, -EBADMSG, "The seal of the capture has a line \"%s\"", line);
-	if (fstatat(dirfd, line + at, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_size != size ||
-	    file_sum(dirfd, line + at, size, &found, NULL) < 0 || found != sum)
-		return error_set(err, -EBADMSG, "%s in the capture is not as it was written",
-				 line + at);
+	path++;
+	if (fstatat(dirfd, path, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_size != size ||
+	    file_sum(dirfd, path, size, &found, NULL) < 0 || found != sum)
+		return error_set(err, -EBADMSG, "%s in the capture is not as it was written", path);
 	return 0;
 }
 
