@@ -24,7 +24,6 @@
 
 #define CAPTURE_FILE    "capture.json"
 #define CAPTURE_VERSION 1
-#define CAPTURE_FILE    "capture.json"
 
 typedef struct KeptUnit {
 	char *name;                 /* "redis-server.service" */

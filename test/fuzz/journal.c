@@ -3,15 +3,19 @@
 #include "swap/journal.h"
 
 #include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/sealed.h"
 #include "fuzz.h"
 #include "sandbox.h"
+#include "swap/journal_file.h"
 #include "swap/paths.h"
 #include "swap/report.h"
 
-#define FILE_NAME SEGUE_SWAP_DIR "/journal.json"
+#define FILE_NAME SEGUE_SWAP_DIR "/journal"
 
 /* False where there are no private mounts: the machine's own journal is not for this. */
 static bool machine_make(void)
@@ -31,16 +35,41 @@ static void report_try(json_object *object)
 	require(json_object_to_json_string(report));
 }
 
+/* As it is: what is not sealed is refused. */
+static void decode_try(const uint8_t *bytes, size_t size)
+{
+	json_object *object = NULL;
+	Error err = {0};
+	int r = journal_decode((const char *)bytes, size, &object, &err);
+
+	if (r < 0)
+		require_refusal(r, &err);
+	(void)json_object_put(object);
+}
+
+/* With a seal, which no input would ever hit upon. */
+static void file_write(const uint8_t *bytes, size_t size)
+{
+	_cleanup_free_ char *body = strndup((const char *)bytes, size);
+	_cleanup_free_ char *text =
+		body ? sealed_make("segue-journal", JOURNAL_VERSION, body) : NULL;
+	int fd = open(FILE_NAME, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	require(text && fd >= 0 && file_write_all(fd, text, strlen(text), NULL) == 0 &&
+		close(fd) == 0);
+	(void)unlink(FILE_NAME JOURNAL_COPY);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
 	_cleanup_journal_ Journal *journal = NULL;
 	Error err = {0};
-	int fd, r;
+	int r;
 
+	decode_try(bytes, size);
 	if (!machine_make())
 		return 0;
-	fd = open(FILE_NAME, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	require(fd >= 0 && file_write_all(fd, bytes, size, NULL) == 0 && close(fd) == 0);
+	file_write(bytes, size);
 	r = journal_open(&journal, &err);
 	if (r < 0) {
 		require_refusal(r, &err);
