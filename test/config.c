@@ -33,11 +33,11 @@ static void test_everything(void **state)
 {
 	_cleanup_config_ Config config = {0};
 
-	assert_int_equal(
-		parse("[segue]\nStore=ram\nStorePath=/srv/c\nGroup=adm\nOnNewKernel=swap\n"
-		      "HealthTimeoutSec=90\nKexecAppend=quiet memmap=1G!1G\nWarm=no\nLazy=no\n",
-		      &config, NULL),
-		0);
+	assert_int_equal(parse("[segue]\nStore=ram\nStorePath=/srv/c\nGroup=adm\nOnNewKernel=swap\n"
+			       "HealthTimeoutSec=90\nKexecAppend=quiet "
+			       "memmap=1G!1G\nWarm=no\nLazy=no\nLendRam=no\n",
+			       &config, NULL),
+			 0);
 	assert_int_equal(config.store, CONFIG_STORE_RAM);
 	assert_string_equal(config.store_path, "/srv/c");
 	assert_string_equal(config.group, "adm");

@@ -226,6 +226,11 @@ static int parse_lazy(const char *value, Config *config, Error *err)
 	return parse_truth(value, &config->lazy, err);
 }
 
+static int parse_lend_ram(const char *value, Config *config, Error *err)
+{
+	return parse_truth(value, &config->lend_ram, err);
+}
+
 static const struct {
 	const char *key;
 	int (*parse)(const char *value, Config *config, Error *err);
@@ -239,6 +244,7 @@ static const struct {
 	{"KexecAppend", parse_kexec_append},
 	{"Warm", parse_warm},
 	{"Lazy", parse_lazy},
+	{"LendRam", parse_lend_ram},
 };
 
 static int config_assign(const char *section, const char *key, const char *value, void *data,
@@ -267,6 +273,7 @@ int config_parse(const char *text, size_t size, const char *name, Config *ret, E
 		.kexec_append = strdup(""),
 		.warm = true,
 		.lazy = true,
+		.lend_ram = true,
 	};
 	int r;
 

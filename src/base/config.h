@@ -59,6 +59,7 @@ typedef struct Config {
 	char *kexec_append;        /* "" if nothing is to be appended */
 	bool warm;                 /* copy memory while programs run */
 	bool lazy;                 /* let programs run while memory arrives */
+	bool lend_ram;             /* let the system use the ram store's region in between */
 } Config;
 
 /* A text in the syntax of segue.conf(5).  Errors (-EBADMSG, -EINVAL) begin with `name` and the

@@ -12,6 +12,7 @@
 #include "node/http.h"
 #include "node/lock.h"
 #include "node/work.h"
+#include "store/store.h"
 #include "swap/paths.h"
 #include "swap/swap.h"
 
@@ -402,4 +403,33 @@ int api_finish_swap(sd_event *event, Error *err)
 		return error_errno(err, -ENOMEM, "Finishing the swap");
 	finish->event = event;
 	return finish_start(finish, err);
+}
+
+static int rest_answer(const Question *question, json_object **ret_body, Error *err)
+{
+	*ret_body = NULL;
+	return store_rest(question->config, err);
+}
+
+static void on_rested(json_object *body, const Error *err, void *data)
+{
+	if (err->code < 0)
+		(void)fprintf(stderr, SD_WARNING "%s\n", err->text);
+}
+
+int api_rest_store(sd_event *event, const Config *config, Error *err)
+{
+	const Question question = {.config = config};
+	int lock_fd, r;
+
+	if (store_is_at_rest(config))
+		return 0;
+	r = lock_take(&lock_fd, err);
+	/* Whoever works on a swap does it at the end. */
+	if (r == -EBUSY)
+		return 0;
+	if (r < 0)
+		return r;
+	return work_start(event, "segued-rest", rest_answer, &question, lock_fd, on_rested, NULL,
+			  err);
 }

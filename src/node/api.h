@@ -20,3 +20,6 @@ void api_close(Api *api);
 
 /* Adopts and confirms, if this boot follows a jump. */
 int api_finish_swap(sd_event *event, Error *err);
+
+/* Lets the system use what is kept for captures, if nothing works on a swap. */
+int api_rest_store(sd_event *event, const Config *config, Error *err);

@@ -92,6 +92,7 @@ static int run(Error *err)
 	    (r = directory_make(AT_FDCWD, SEGUE_RUN_DIR, 0755, err)) < 0 ||
 	    (r = directory_make(AT_FDCWD, SEGUE_SWAP_DIR, 0700, err)) < 0 ||
 	    (r = api_finish_swap(event, err)) < 0 ||
+	    (r = config_error.code ? 0 : api_rest_store(event, &config, err)) < 0 ||
 	    (r = permits_load(&config, &permits, err)) < 0 ||
 	    (r = listen_open(&permits, &listen_fd, err)) < 0 ||
 	    (r = api_open(event, listen_fd, &config, &permits,

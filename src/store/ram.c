@@ -2,7 +2,8 @@
 /*
  * Captures in memory that both kernels leave alone: the first persistent-memory device that
  * memmap=SIZE!START on the command line makes (X86_PMEM_LEGACY).  The command line of the next
- * kernel is that of this one, so it reserves the same region.
+ * kernel is that of this one, so it reserves the same region.  While there are no captures the
+ * memory is lent to the system: region.h.
  *
  * The region holds an ext4 without a journal, made afresh for each swap and mounted with DAX where
  * the kernel can, so that what is written is in the region and nowhere else.
@@ -22,42 +23,59 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/process.h"
+#include "store/region.h"
 #include "store/store.h"
 
-#define RAM_DEVICE "/dev/pmem0"
-#define RAM_MOUNT  "/run/segue/store"
+#define RAM_MOUNT "/run/segue/store"
+#define SYSFS     "/sys"
+
+#define EXT4_MAGIC_AT (1024 + 56) /* Documentation/filesystems/ext4/super.rst */
 
 static int ram_locate(const char *path, json_object **ret_location, int64_t *ret_free_bytes,
 		      Error *err)
 {
-	_cleanup_free_ char *sectors = NULL;
+	Region region;
+	int r = region_find(SYSFS, &region, err);
 
 	(void)path;
-	if (file_read_line(AT_FDCWD, "/sys/class/block/pmem0/size", &sectors, NULL) < 0) {
-		(void)error_set(err, -ENODEV, "This machine reserves no memory for the ram store");
+	if (r == -ENODEV)
 		return error_hint(err,
 				  "boot with memmap=SIZE!START (segue.conf(5)) or set Store=disk");
-	}
+	if (r == 0)
+		r = region_check_reclaim(&region, memory_available(), err);
+	if (r < 0)
+		return r;
 	/* What ext4 needs for itself is well below a sixteenth. */
-	*ret_free_bytes = strtoll(sectors, NULL, 10) * 512 / 16 * 15;
+	*ret_free_bytes = (int64_t)(region.size / 16 * 15);
 	*ret_location = json_object_new_object();
 	json_put_string(*ret_location, "kind", "ram");
-	json_put_string(*ret_location, "device", RAM_DEVICE);
 	return 0;
+}
+
+/* It has a block device between reserve and wipe. */
+static int ram_device(char ret[static REGION_DEVICE_MAX], Error *err)
+{
+	Region region;
+	int r = region_find(SYSFS, &region, err);
+
+	return r < 0 ? r : region_block_device(&region, ret, err);
 }
 
 static int ram_mount(Error *err)
 {
-	int r = directory_make(AT_FDCWD, RAM_MOUNT, 0700, err);
+	char device[REGION_DEVICE_MAX];
+	int r = ram_device(device, err);
 
+	if (r == 0)
+		r = directory_make(AT_FDCWD, RAM_MOUNT, 0700, err);
 	if (r < 0)
 		return r;
-	if (mount(RAM_DEVICE, RAM_MOUNT, "ext4", MS_NODEV | MS_NOSUID | MS_NOEXEC | MS_NOATIME,
+	if (mount(device, RAM_MOUNT, "ext4", MS_NODEV | MS_NOSUID | MS_NOEXEC | MS_NOATIME,
 		  "dax") == 0 ||
-	    mount(RAM_DEVICE, RAM_MOUNT, "ext4", MS_NODEV | MS_NOSUID | MS_NOEXEC | MS_NOATIME,
-		  NULL) == 0)
+	    mount(device, RAM_MOUNT, "ext4", MS_NODEV | MS_NOSUID | MS_NOEXEC | MS_NOATIME, NULL) ==
+		    0)
 		return 0;
-	return error_errno(err, -errno, "Mounting " RAM_DEVICE);
+	return error_errno(err, -errno, "Mounting %s", device);
 }
 
 static int ram_open(int *ret_dirfd, Error *err)
@@ -70,8 +88,9 @@ static int ram_open(int *ret_dirfd, Error *err)
 	return 0;
 }
 
-static int ram_reserve(json_object *location, int *ret_dirfd, Error *err)
+static int ram_make(Error *err)
 {
+	char device[REGION_DEVICE_MAX];
 	const char *const mkfs[] = {"mke2fs",
 				    "-q",
 				    "-F",
@@ -85,13 +104,22 @@ static int ram_reserve(json_object *location, int *ret_dirfd, Error *err)
 				    "^has_journal",
 				    "-E",
 				    "nodiscard,root_owner=0:0",
-				    RAM_DEVICE,
+				    device,
 				    NULL};
+	int r = ram_device(device, err);
+
+	return r < 0 ? r : process_run(mkfs, 60000, NULL, err);
+}
+
+static int ram_reserve(json_object *location, int *ret_dirfd, Error *err)
+{
 	int r;
 
 	(void)location;
 	(void)umount2(RAM_MOUNT, 0);
-	r = process_run(mkfs, 60000, NULL, err);
+	r = region_reclaim(SYSFS, err);
+	if (r == 0)
+		r = ram_make(err);
 	if (r == 0)
 		r = ram_mount(err);
 	if (r == 0 && chmod(RAM_MOUNT, 0700) < 0)
@@ -121,21 +149,60 @@ static int ram_wipe(json_object *location, Error *err)
 {
 	/* Straight to the memory: neither through the page cache nor page by page. */
 	static const char zero[1 << 20] __attribute__((aligned(4096)));
+	char device[REGION_DEVICE_MAX];
 	_cleanup_close_ int fd = -1;
 	uint64_t size = 0;
+	int r;
 
 	(void)location;
 	(void)umount2(RAM_MOUNT, MNT_DETACH);
-	fd = open(RAM_DEVICE, O_WRONLY | O_DIRECT | O_CLOEXEC);
+	r = ram_device(device, err);
+	if (r < 0)
+		return r;
+	/* Not what somebody else has mounted. */
+	fd = open(device, O_WRONLY | O_EXCL | O_DIRECT | O_CLOEXEC);
 	if (fd < 0 || ioctl(fd, BLKGETSIZE64, &size) < 0)
-		return error_errno(err, -errno, "Wiping " RAM_DEVICE);
+		return error_errno(err, -errno, "Wiping %s", device);
 	for (uint64_t at = 0; at < size; at += sizeof(zero)) {
 		size_t n = size - at < sizeof(zero) ? (size_t)(size - at) : sizeof(zero);
 
 		if (pwrite(fd, zero, n, (off_t)at) != (ssize_t)n)
-			return error_errno(err, -errno, "Wiping " RAM_DEVICE);
+			return error_errno(err, -errno, "Wiping %s", device);
 	}
-	return fsync(fd) < 0 ? error_errno(err, -errno, "Wiping " RAM_DEVICE) : 0;
+	return fsync(fd) < 0 ? error_errno(err, -errno, "Wiping %s", device) : 0;
+}
+
+/* Whether there is a filesystem: captures that nobody has wiped, or something that is not segue's.
+ * Who has mounted it keeps others from O_EXCL. */
+static bool region_is_in_use(void)
+{
+	unsigned char block[4096] = {0};
+	char device[REGION_DEVICE_MAX];
+	_cleanup_close_ int fd = -1;
+
+	if (ram_device(device, NULL) < 0)
+		return true;
+	fd = open(device, O_RDONLY | O_EXCL | O_CLOEXEC);
+	return fd < 0 || pread(fd, block, sizeof(block), 0) != (ssize_t)sizeof(block) ||
+	       (block[EXT4_MAGIC_AT] == 0x53 && block[EXT4_MAGIC_AT + 1] == 0xef) ||
+	       memcmp(block, "XFSB", 4) == 0;
+}
+
+static bool ram_is_at_rest(void)
+{
+	uint64_t start, end;
+	Region region;
+
+	if (region_find(SYSFS, &region, NULL) < 0)
+		return true;
+	region_lendable(&region, &start, &end);
+	return start == end || region.state == REGION_LENT ||
+	       (region.state == REGION_BLOCK && region_is_in_use());
+}
+
+static int ram_rest(Error *err)
+{
+	return ram_is_at_rest() ? 0 : region_lend(SYSFS, err);
 }
 
 const Store store_ram = {
@@ -145,4 +212,6 @@ const Store store_ram = {
 	.seal = ram_seal,
 	.find = ram_find,
 	.wipe = ram_wipe,
+	.rest = ram_rest,
+	.is_at_rest = ram_is_at_rest,
 };

@@ -21,3 +21,26 @@ const Store *store_by_name(const char *name)
 	}
 	return strcmp(name, "auto") == 0 ? &store_disk : NULL;
 }
+
+static bool may_rest(const Store *store, const Config *config)
+{
+	return store->rest && config->lend_ram && config->store != CONFIG_STORE_DISK;
+}
+
+int store_rest(const Config *config, Error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < sizeof(stores) / sizeof(stores[0]); i++)
+		if (may_rest(stores[i], config))
+			r = stores[i]->rest(err);
+	return r;
+}
+
+bool store_is_at_rest(const Config *config)
+{
+	for (size_t i = 0; i < sizeof(stores) / sizeof(stores[0]); i++)
+		if (may_rest(stores[i], config) && !stores[i]->is_at_rest())
+			return false;
+	return true;
+}

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/config.h"
 #include "base/error.h"
 
 typedef struct Store {
@@ -35,6 +36,11 @@ typedef struct Store {
 	 * would promise nothing on flash or a filesystem that copies on write: who reads the bare
 	 * disk may still find them. */
 	int (*wipe)(json_object *location, Error *err);
+
+	/* Lets the place serve others until reserve(), if no captures are in it; else does nothing.
+	 * NULL: it takes nothing from others. */
+	int (*rest)(Error *err);
+	bool (*is_at_rest)(void);
 } Store;
 
 extern const Store store_disk, store_ram;
@@ -42,3 +48,10 @@ extern const Store store_disk, store_ram;
 /* By the name in segue.conf: "disk", "ram"; "auto": ram where this machine has it, else disk.  NULL
  * if there is no such store. */
 const Store *store_by_name(const char *name);
+
+/* Lets what `config` has for captures serve others until a store is reserved; what has captures in
+ * it stays as it is. */
+int store_rest(const Config *config, Error *err);
+
+/* Whether store_rest() has nothing to do. */
+bool store_is_at_rest(const Config *config);

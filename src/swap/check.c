@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -24,14 +23,7 @@
 
 #define DISCARDED_MORE 16 /* files of pages besides one a process: shared memory */
 #define SYSTEMD_OLDEST 257
-#define STORE_RESERVE  (32LL << 20) /* for what is captured beside memory */
-#define STATE_NEED     (16LL << 20) /* journal, trial, initramfs */
-#define STORE_REMEDY                                                                               \
-	"set StorePath= in segue.conf to a directory of the root filesystem, or of another that "  \
-	"is mounted whole from a local disk"
-#define STATE_REMEDY                                                                               \
-	"move it to the root filesystem, or to another that is mounted whole from a local disk"
-#define CRIU_REMEDY "install criu 4.2 or later (segue(8), REQUIREMENTS) or say --allow-one-way"
+#define CRIU_REMEDY    "install criu 4.2 or later (segue(8), REQUIREMENTS) or say --allow-one-way"
 
 void plan_free(Plan *plan)
 {
@@ -151,80 +143,6 @@ static int devices_check(Plan *plan, Error *err)
 				     "filesystem", "unmount it before the swap", "%s",
 				     plan->devices[i].refusal);
 	return r;
-}
-
-/* ---- store ---- */
-
-/* Refuses if a path that segue-init needs before it has made all the mounts again is not there by
- * then. */
-static void place_check(Plan *plan, const char *subject, const char *path, const char *remedy)
-{
-	const Mount *mount = NULL;
-	bool early = rootdev_path_is_early(&plan->mounts, path, &mount);
-	bool part = mount && strcmp(mount->root, "/") != 0;
-
-	if (early)
-		return;
-	if (!mount)
-		findings_add(plan->findings, SEVERITY_REFUSAL, subject, "filesystem", remedy,
-			     "the filesystem that %s is on is not known", path);
-	else
-		findings_add(plan->findings, SEVERITY_REFUSAL, subject, "filesystem", remedy,
-			     "%s is on %s (%s%s%s), which %s", path, mount->point, mount->fstype,
-			     part ? ", a part of it: " : "", part ? mount->root : "",
-			     mount_is_memory(mount)
-				     ? "is lost in the jump"
-				     : "is not mounted yet when segue-init needs it");
-}
-
-static int store_check(Plan *plan, Error *err)
-{
-	Error why = {0};
-	int r;
-
-	plan->store = store_by_name(config_store_name(plan->config.store));
-	if (!plan->store)
-		return error_set(err, -EINVAL, "Unknown store %s",
-				 config_store_name(plan->config.store));
-	for (size_t i = 0; i < plan->kept.n; i++)
-		plan->store_need += kept_unit_memory(&plan->kept.units[i]);
-	plan->store_need += STORE_RESERVE;
-	r = plan->store->locate(plan->config.store_path, &plan->location, &plan->store_free, &why);
-	if (r < 0) {
-		findings_add(plan->findings, SEVERITY_REFUSAL, "store", plan->store->name, NULL,
-			     "%s", why.text);
-		return 0;
-	}
-	if (plan->store == &store_disk)
-		place_check(plan, "store", json_opt_string(plan->location, "path", "/"),
-			    STORE_REMEDY);
-	if (plan->store_free < plan->store_need)
-		findings_add(plan->findings, SEVERITY_REFUSAL, "store", plan->store->name,
-			     "free space there, or set StorePath= in segue.conf",
-			     "captures need about %lld MiB and %lld MiB are free",
-			     (long long)(plan->store_need >> 20),
-			     (long long)(plan->store_free >> 20));
-	return 0;
-}
-
-static int state_check(Plan *plan, Error *err)
-{
-	struct statvfs vfs;
-	int64_t free_bytes;
-
-	if (statvfs(SEGUE_STATE_DIR, &vfs) < 0)
-		return error_errno(err, -errno, "Looking at the filesystem of " SEGUE_STATE_DIR);
-	free_bytes = (int64_t)vfs.f_bavail * (int64_t)vfs.f_frsize;
-	if (free_bytes < STATE_NEED)
-		findings_add(plan->findings, SEVERITY_REFUSAL, SEGUE_STATE_DIR, "space",
-			     "free space there",
-			     "the swap's own files need about %lld MiB and %lld MiB are free",
-			     STATE_NEED >> 20, (long long)(free_bytes >> 20));
-	/* Journal, initramfs and kernel of the way back are read before the other mounts are there.
-	 */
-	place_check(plan, SEGUE_STATE_DIR, SEGUE_SWAP_DIR, STATE_REMEDY);
-	place_check(plan, plan->from.version, plan->from.image, STATE_REMEDY);
-	return 0;
 }
 
 /* ---- units ---- */
@@ -384,9 +302,9 @@ int plan_make(const SwapRequest *request, Plan *ret, Error *err)
 	if (r == 0)
 		r = units_check(request, &plan, err);
 	if (r == 0)
-		r = store_check(&plan, err);
+		r = plan_check_store(&plan, err);
 	if (r == 0)
-		r = state_check(&plan, err);
+		r = plan_check_state(&plan, err);
 	if (r == 0)
 		r = network_check(network_finding, &plan, err);
 	/* What /proc shows already to stand in the way needs no trial, and would only fail it less

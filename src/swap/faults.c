@@ -29,13 +29,13 @@ const FaultPoint fault_points[] = {
 	 END_REFUSED},
 
 	{"stage", SWAP_STAGE, STEP, ERROR | MEMORY | CRASH | DAEMON | HANG, END_CALLED_OFF},
+	{"store-reserve", SWAP_STAGE, "store/disk.c", "disk_reserve", IO | FULL, END_CALLED_OFF},
 	{"stage-initramfs", SWAP_STAGE, "swap/stage.c", "initrd_build", IO | FULL, END_CALLED_OFF},
 	{"stage-kernel", SWAP_STAGE, "swap/stage.c", "stage_build", ERROR | MEMORY | CRASH,
 	 END_CALLED_OFF},
 
 	{"journal-warm", SWAP_WARM, RECORD, IO | FULL, END_CALLED_OFF},
 	{"warm", SWAP_WARM, STEP, ERROR | MEMORY | CRASH | DAEMON | HANG, END_CALLED_OFF},
-	{"store-reserve", SWAP_WARM, "store/disk.c", "disk_reserve", IO | FULL, END_CALLED_OFF},
 	{"warm-round", SWAP_WARM, "swap/warm.c", "tree_round", IO | FULL | MEMORY, END_GOES_ON},
 	{"warm-criu", SWAP_WARM, "swap/criu.c", "faults_visit", CRASH, END_GOES_ON},
 

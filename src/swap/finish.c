@@ -27,6 +27,7 @@
 #include "swap/paths.h"
 #include "swap/quiesce.h"
 #include "swap/report.h"
+#include "swap/rest.h"
 #include "swap/settle.h"
 #include "swap/stage.h"
 #include "swap/swap.h"
@@ -182,6 +183,8 @@ static void captures_settle(Journal *journal, json_object *units)
 				      "unit could be taken over");
 	else if (captures_wipe(journal_object(journal), &why) < 0)
 		journal_warn(journal, why.text);
+	else
+		captures_rest(journal);
 }
 
 static int landed_finish(Journal *journal, Error *err)
@@ -277,8 +280,11 @@ static int abandoned_undo(Journal *journal, Error *err)
 		(void)units_thawed(units, NULL);
 	if (state >= SWAP_WARM)
 		settle_undo(json_opt_array(o, "stopped"));
-	if (json_object_object_get_ex(o, "store", NULL))
+	/* It is there from before the first thing that is done to it. */
+	if (json_object_object_get_ex(o, "store", NULL)) {
 		(void)captures_wipe(o, NULL);
+		captures_rest(journal);
+	}
 	stage_undo();
 	return journal_end(journal, SWAP_CALLED_OFF, &why, err);
 }

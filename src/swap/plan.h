@@ -32,5 +32,14 @@ int plan_make(const SwapRequest *request, Plan *ret, Error *err);
  * the swap and may close them; what is still open when the unit is captured calls the swap off. */
 void plan_trust_hooks(Plan *plan);
 
+/* Parts of plan_make(): where captures go, which with Store=auto is the disk if memory cannot take
+ * them, and the files of the swap itself. */
+int plan_check_store(Plan *plan, Error *err);
+int plan_check_state(Plan *plan, Error *err);
+
+/* Has the captures go to disk, and says so with the reason, `why`, in a finding.  -ECANCELED: they
+ * cannot. */
+int plan_choose_disk(Plan *plan, const char *why, Error *err);
+
 /* The result of swap_check(). */
 json_object *plan_describe(const Plan *plan);

@@ -18,22 +18,23 @@ const SwapStateInfo swap_states[SWAP_STATES] = {
 		{
 			.name = "stage",
 			.doing = "building the way to the new kernel and back",
-			.on_disk = "two initramfs, forward and back",
+			.on_disk = "the store is reserved; two initramfs, forward and back",
 			.in_ram = "programs run",
-			.in_kernel = "the new kernel may be loaded for kexec",
+			.in_kernel = "the ram store's region is had back from the system; the new "
+				     "kernel may be loaded for kexec",
 			.in_systemd = "as ever",
-			.recovery = "unload the kernel, remove the initramfs: called off",
+			.recovery = "unload the kernel, remove the initramfs, wipe the store and "
+				    "lend the region again: called off",
 		},
 	[SWAP_WARM] =
 		{
 			.name = "warm",
-			.doing = "preparing the place for the captures",
-			.on_disk =
-				"the store is reserved; with Store=disk it holds rounds of memory",
+			.doing = "copying memory in advance",
+			.on_disk = "with Store=disk the store holds rounds of memory",
 			.in_ram = "programs run; with Store=ram the store holds rounds of memory",
 			.in_kernel = "the new kernel is loaded; writes to memory are tracked",
 			.in_systemd = "as ever",
-			.recovery = "as in stage, and wipe the store: called off",
+			.recovery = "as in stage: called off",
 		},
 	[SWAP_SETTLE] =
 		{

@@ -23,6 +23,7 @@
 #include "swap/plan.h"
 #include "swap/quiesce.h"
 #include "swap/report.h"
+#include "swap/rest.h"
 #include "swap/seal.h"
 #include "swap/settle.h"
 #include "swap/stage.h"
@@ -35,12 +36,26 @@ typedef struct Swap {
 	Journal *journal;
 	Plan plan;
 	ClockMark begun, frozen;
-	int capture_fd;       /* directory of the captures, -1 before warm */
+	int capture_fd;       /* directory of the captures, -1 before stage */
 	Warm *warm;           /* what was copied in advance */
 	json_object *running; /* units before settle */
+	size_t n_told;        /* findings that are warnings of the journal */
 } Swap;
 
 /* ---- the steps ---- */
+
+/* Whatever is not told yet. */
+static void findings_warn(Swap *swap)
+{
+	for (; swap->n_told < json_length(swap->plan.findings); swap->n_told++) {
+		json_object *f = json_object_array_get_idx(swap->plan.findings, swap->n_told);
+		_cleanup_free_ char *line = text_format("%s: %s", json_opt_string(f, "subject", ""),
+							json_opt_string(f, "message", ""));
+
+		if (line && strcmp(json_opt_string(f, "severity", ""), "refusal") != 0)
+			journal_warn(swap->journal, line);
+	}
+}
 
 static int step_check(Swap *swap, Error *err)
 {
@@ -50,24 +65,51 @@ static int step_check(Swap *swap, Error *err)
 	if (r < 0)
 		return r;
 	json_put_string(journal_object(swap->journal), "to", swap->plan.to.version);
-	for (size_t i = 0; i < json_length(swap->plan.findings); i++) {
-		json_object *f = json_object_array_get_idx(swap->plan.findings, i);
-		_cleanup_free_ char *line = text_format("%s: %s", json_opt_string(f, "subject", ""),
-							json_opt_string(f, "message", ""));
-
-		if (line && strcmp(json_opt_string(f, "severity", ""), "refusal") != 0)
-			journal_warn(swap->journal, line);
-	}
+	findings_warn(swap);
 	if (!findings_refuse(swap->plan.findings))
 		return 0;
 	summary = findings_summary(swap->plan.findings);
 	return error_set(err, -ECANCELED, "%s", summary ? summary : "refused");
 }
 
+/* Whoever undoes the swap has to know of it from the first thing that is done to it. */
+static int store_take(Swap *swap, Error *err)
+{
+	int r;
+
+	(void)json_object_object_add(journal_object(swap->journal), "store",
+				     json_object_get(swap->plan.location));
+	r = journal_save(swap->journal, err);
+	return r < 0 ? r : swap->plan.store->reserve(swap->plan.location, &swap->capture_fd, err);
+}
+
+/* What is lent to the system may not be had back, though check thought so. */
+static int store_reserve(Swap *swap, Error *err)
+{
+	Plan *plan = &swap->plan;
+	Error why = {0};
+	int r = store_take(swap, &why);
+
+	if (r == 0)
+		return 0;
+	if (plan->store == &store_disk || plan->config.store != CONFIG_STORE_AUTO)
+		return error_set(err, r, "%s", why.text);
+	r = plan_choose_disk(plan, why.text, err);
+	if (r < 0)
+		return r;
+	findings_warn(swap);
+	return store_take(swap, err);
+}
+
+/* The store comes first: the next kernel is told where it is, and having memory back may leave too
+ * little for a kernel. */
 static int step_stage(Swap *swap, Error *err)
 {
-	return stage_build(&swap->plan, json_opt_string(journal_object(swap->journal), "id", ""),
-			   err);
+	int r = store_reserve(swap, err);
+
+	return r < 0 ? r
+		     : stage_build(&swap->plan,
+				   json_opt_string(journal_object(swap->journal), "id", ""), err);
 }
 
 static void warm_tell(unsigned round, int64_t bytes, const char *why, void *userdata)
@@ -93,11 +135,8 @@ static int step_warm(Swap *swap, Error *err)
 	json_object *journal = journal_object(swap->journal), *findings = json_object_new_array();
 	int r;
 
-	(void)json_object_object_add(journal, "store", json_object_get(swap->plan.location));
 	(void)json_object_object_add(journal, "warm_bytes", json_object_new_array());
-	r = swap->plan.store->reserve(swap->plan.location, &swap->capture_fd, err);
-	if (r == 0)
-		r = capture_describe(&swap->plan.kept, &swap->plan.mounts, -1, findings, err);
+	r = capture_describe(&swap->plan.kept, &swap->plan.mounts, -1, findings, err);
 	(void)json_object_put(findings);
 	if (r == 0)
 		r = warm_new(&swap->plan.kept, swap->capture_fd, &swap->warm, err);
@@ -326,10 +365,11 @@ static void swap_undo(Swap *swap, SwapState reached)
 	}
 	if (reached >= SWAP_SETTLE)
 		settle_undo(swap->running);
-	if (reached >= SWAP_WARM && swap->plan.store) {
+	if (json_object_object_get_ex(journal_object(swap->journal), "store", NULL)) {
 		cleanup_close(&swap->capture_fd);
 		swap->capture_fd = -1;
 		(void)swap->plan.store->wipe(swap->plan.location, NULL);
+		captures_rest(swap->journal);
 	}
 	if (reached >= SWAP_STAGE)
 		stage_undo();

@@ -15,7 +15,7 @@ SCENARIOS = {}
 OUT = Path(__file__).resolve().parent.parent / "out"
 
 # The shape of a guest with memory that its kernels leave alone, for the ram store.
-RESERVING = {"memory": 2048, "append": "memmap=512M!1G"}
+RESERVING = {"memory": 2048, "append": "memmap=514M!1022M"}
 
 
 @dataclass(frozen=True)
