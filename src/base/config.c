@@ -9,6 +9,7 @@
 #include "base/ini.h"
 
 #define HEALTH_TIMEOUT_MAX_S 3600
+#define RESERVE_MAX_M        (1 << 24)
 
 static const char *const store_names[] = {
 	[CONFIG_STORE_AUTO] = "auto",
@@ -226,6 +227,26 @@ static int parse_lazy(const char *value, Config *config, Error *err)
 	return parse_truth(value, &config->lazy, err);
 }
 
+/* "no", "auto", or a size in M or G. */
+static int parse_reserve_ram(const char *value, Config *config, Error *err)
+{
+	unsigned long long number;
+	char *end;
+
+	if (strcmp(value, "no") == 0 || strcmp(value, "auto") == 0) {
+		config->reserve_bytes = *value == 'n' ? 0 : CONFIG_RESERVE_AUTO;
+		return 0;
+	}
+	errno = 0;
+	number = strtoull(value, &end, 10);
+	if (*value < '1' || *value > '9' || errno || number > RESERVE_MAX_M ||
+	    (strcmp(end, "M") != 0 && strcmp(end, "G") != 0))
+		return error_set(err, -EINVAL, "\"%s\" is not no, auto, or a size as 512M or 4G",
+				 value);
+	config->reserve_bytes = (int64_t)(number << (*end == 'M' ? 20 : 30));
+	return 0;
+}
+
 static int parse_lend_ram(const char *value, Config *config, Error *err)
 {
 	return parse_truth(value, &config->lend_ram, err);
@@ -244,6 +265,7 @@ static const struct {
 	{"KexecAppend", parse_kexec_append},
 	{"Warm", parse_warm},
 	{"Lazy", parse_lazy},
+	{"ReserveRam", parse_reserve_ram},
 	{"LendRam", parse_lend_ram},
 };
 

@@ -4,11 +4,14 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
 
 #define CONFIG_PATH "/etc/segue/segue.conf"
+
+#define CONFIG_RESERVE_AUTO (-1) /* by what kept programs use */
 
 typedef enum ConfigStore {
 	CONFIG_STORE_AUTO, /* ram where there is a region for it, else disk */
@@ -59,6 +62,7 @@ typedef struct Config {
 	char *kexec_append;        /* "" if nothing is to be appended */
 	bool warm;                 /* copy memory while programs run */
 	bool lazy;                 /* let programs run while memory arrives */
+	int64_t reserve_bytes;     /* of the next kernel's memory, for captures; 0: as it is */
 	bool lend_ram;             /* let the system use the ram store's region in between */
 } Config;
 

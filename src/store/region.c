@@ -139,12 +139,19 @@ static int place_find(const char *sysfs, Region *region, Error *err)
 	return 0;
 }
 
-int region_find(const char *sysfs, Region *ret, Error *err)
+uint64_t region_memory_block(const char *sysfs)
 {
 	_cleanup_free_ char *memory = text_format("%s/devices/system/memory", sysfs);
+	uint64_t block;
+
+	return memory && value_read(memory, "block_size_bytes", 16, &block, NULL) == 0 ? block : 0;
+}
+
+int region_find(const char *sysfs, Region *ret, Error *err)
+{
 	_cleanup_free_ char *namespace = NULL;
-	Region region = {0};
-	int r = memory ? place_find(sysfs, &region, err) : error_errno(err, -ENOMEM, "Looking");
+	Region region = {.memory_block = region_memory_block(sysfs)};
+	int r = place_find(sysfs, &region, err);
 
 	if (r < 0)
 		return r;
@@ -154,9 +161,6 @@ int region_find(const char *sysfs, Region *ret, Error *err)
 	r = value_read(namespace, "resource", 0, &region.start, err);
 	if (r == 0)
 		r = value_read(namespace, "size", 0, &region.size, err);
-	/* A kernel that cannot add memory has no blocks: then nothing is lent. */
-	if (r == 0 && value_read(memory, "block_size_bytes", 16, &region.memory_block, NULL) < 0)
-		region.memory_block = 0;
 	if (r < 0)
 		return r;
 	instance_find(&region);

@@ -29,7 +29,7 @@ typedef enum RegionState {
 typedef struct Region {
 	RegionState state;
 	uint64_t start, size;  /* bytes */
-	uint64_t memory_block; /* bytes; what memory is added and removed in */
+	uint64_t memory_block; /* bytes; what memory is added and removed in; 0: never */
 	char path[192];        /* of the region in sysfs */
 	char namespace[32];    /* below it */
 	char instance[32];     /* also; "" unless DAX or LENT */
@@ -41,6 +41,9 @@ int region_find(const char *sysfs, Region *ret, Error *err);
 
 /* The path of its block device, /dev/pmemN.  -ENODEV: it is none. */
 int region_block_device(const Region *region, char ret[static REGION_DEVICE_MAX], Error *err);
+
+/* Bytes of a memory block; 0 if the kernel has none, and cannot add memory. */
+uint64_t region_memory_block(const char *sysfs);
 
 /* The part that can be lent: *ret_end - *ret_start bytes of memory blocks, which may be 0. */
 void region_lendable(const Region *region, uint64_t *ret_start, uint64_t *ret_end);

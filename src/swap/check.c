@@ -35,6 +35,7 @@ void plan_free(Plan *plan)
 	mounts_free(&plan->mounts);
 	kept_units_free(&plan->kept);
 	(void)json_object_put(plan->location);
+	free(plan->placed_cmdline);
 	(void)json_object_put(plan->findings);
 	*plan = (Plan){0};
 }
@@ -303,6 +304,8 @@ int plan_make(const SwapRequest *request, Plan *ret, Error *err)
 		r = units_check(request, &plan, err);
 	if (r == 0)
 		r = plan_check_store(&plan, err);
+	if (r == 0)
+		r = plan_check_region(&plan, err);
 	if (r == 0)
 		r = plan_check_state(&plan, err);
 	if (r == 0)

@@ -20,6 +20,7 @@ typedef struct Plan {
 	const Store *store;
 	json_object *location;          /* of the captures */
 	int64_t store_need, store_free; /* bytes */
+	char *placed_cmdline; /* that of the running kernel with another region; NULL: as it is */
 	json_object *findings;
 } Plan;
 
@@ -36,6 +37,9 @@ void plan_trust_hooks(Plan *plan);
  * them, and the files of the swap itself. */
 int plan_check_store(Plan *plan, Error *err);
 int plan_check_state(Plan *plan, Error *err);
+
+/* Also of plan_make(), after the store is chosen: the region that the next kernel is to have. */
+int plan_check_region(Plan *plan, Error *err);
 
 /* Has the captures go to disk, and says so with the reason, `why`, in a finding.  -ECANCELED: they
  * cannot. */

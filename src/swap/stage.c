@@ -231,7 +231,8 @@ int stage_build(const Plan *plan, const char *id, Error *err)
 	int r = file_read_line(AT_FDCWD, "/proc/cmdline", &base, err);
 
 	if (r == 0)
-		r = next_cmdline(base, plan->config.kexec_append, &cmdline, err);
+		r = next_cmdline(plan->placed_cmdline ? plan->placed_cmdline : base,
+				 plan->config.kexec_append, &cmdline, err);
 	if (r == 0)
 		r = back_build(plan, id, cmdline, &back, err);
 	if (r < 0)

@@ -22,7 +22,7 @@ def memory(case):
     with case.point("lent"):
         node.wait("the region to be lent to the system", lambda: total(node) > TOTAL_LENT, limit=120)
     with case.point("start", needed=True):
-        node.configure("[segue]\nStore=ram\n")
+        node.configure("[segue]\nStore=ram\nReserveRam=600M\n")
         for one in kept:
             one.install()
         node.install()
@@ -52,6 +52,9 @@ def memory(case):
     with case.point("nothing on disk"):
         found = node.output("find", "/var/lib/segue", "-name", "pages-*.img", check=False)
         expect(not found, f"found {found}")
+    with case.point("grown"):
+        line = node.read("/proc/cmdline")
+        expect("memmap=642M!1022M" in line and "514M" not in line, f"the command line is {line}")
     with case.point("lent again"):
         expect(total(node) > TOTAL_LENT, f"MemTotal is {total(node)} MiB")
     for one in kept:
