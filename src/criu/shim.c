@@ -2,7 +2,7 @@
 /*
  * segue-criu.so: loaded into an unmodified criu with LD_PRELOAD.
  *
- * It gives criu six things for which it has no option; the last two are in events.c and peers.c:
+ * It gives criu seven things for which it has no option; the last two are in events.c and peers.c:
  *
  * 1. It enters the namespaces of the unit (SEGUE_NAMESPACES: descriptor numbers, comma separated)
  *    after the dynamic loader is through, before main().  A sandboxed unit must be dumped from
@@ -30,6 +30,11 @@
  *    restored task and in one that is left running (compel_get_task_regs() in
  *    compel/arch/x86/src/lib/infect.c), and many a program takes that for an error and ends.  The
  *    time-outs of such calls are relative, and begin anew as well.
+ *
+ * 5. With SEGUE_GENTLE set, what criu does once the programs run again has the lowest priority.  A
+ *    round of copying in advance stops them only to hand their pages to pipes, at full speed; what
+ *    is spliced from there to the images (criu/page-xfer.c) is not to take processor and disk from
+ *    them.
  */
 /* Without this, <sys/stat.h> makes fstatat another name for fstatat64; here both are to be defined.
  */
@@ -45,6 +50,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -55,7 +61,12 @@
 
 #define EXIT_SHIM 121
 
-static bool ignore_userns;
+/* Of <linux/ioprio.h>: best effort, the last of its eight levels. */
+#define IO_WHO_PROCESS 1
+#define IO_LAST        (2 << 13 | 7)
+#define NICE_LAST      19
+
+static bool ignore_userns, gentle;
 static int barrier_ready = -1, barrier_go = -1;
 
 static int env_fd(const char *name)
@@ -87,6 +98,7 @@ __attribute__((constructor)) static void shim_start(void)
 	const char *namespaces = getenv("SEGUE_NAMESPACES");
 
 	ignore_userns = getenv("SEGUE_IGNORE_USERNS") != NULL;
+	gentle = getenv("SEGUE_GENTLE") != NULL;
 	barrier_ready = env_fd("SEGUE_BARRIER_READY");
 	barrier_go = env_fd("SEGUE_BARRIER_GO");
 	if (namespaces)
@@ -198,4 +210,19 @@ long ptrace(int request, pid_t pid, void *address, void *data)
 	if ((long)registers->rax == -ERESTART_RESTARTBLOCK && call_begins_anew(registers))
 		registers->rax = (unsigned long long)-ERESTARTNOINTR;
 	return result;
+}
+
+ssize_t splice(int from, loff_t *from_offset, int to, loff_t *to_offset, size_t size,
+	       unsigned flags)
+{
+	static ssize_t (*real)(int, loff_t *, int, loff_t *, size_t, unsigned);
+
+	if (!real)
+		next_function("splice", &real);
+	if (gentle) {
+		(void)setpriority(PRIO_PROCESS, 0, NICE_LAST);
+		(void)syscall(SYS_ioprio_set, IO_WHO_PROCESS, 0, IO_LAST);
+		gentle = false;
+	}
+	return real(from, from_offset, to, to_offset, size, flags);
 }

@@ -86,6 +86,8 @@ static void child_environment(const CriuJob *job)
 		(void)setenv("SEGUE_NAMESPACES", list, 1);
 	if (job->ignore_userns)
 		(void)setenv("SEGUE_IGNORE_USERNS", "1", 1);
+	if (job->gentle)
+		(void)setenv("SEGUE_GENTLE", "1", 1);
 	if (job->peers_fd >= 0) {
 		(void)snprintf(number, sizeof(number), "%d", job->peers_fd);
 		(void)setenv("SEGUE_PEERS", number, 1);

@@ -22,8 +22,9 @@ typedef struct CriuJob {
 			  restoring; -1: none */
 	int namespaces[CRIU_NAMESPACES_MAX]; /* namespaces to enter, in this order */
 	size_t n_namespaces;
-	pid_t pid;                     /* PID that criu itself shall have; 0: any */
-	bool ignore_userns;            /* take the tasks' user namespace for criu's own */
+	pid_t pid;          /* PID that criu itself shall have; 0: any */
+	bool ignore_userns; /* take the tasks' user namespace for criu's own */
+	bool gentle;        /* the lowest priority for copying while the tasks run, see shim.c */
 	int barrier_ready, barrier_go; /* restore: see shim.c; -1: none */
 	int peers_fd; /* dump: file for the connections' peers, see peers.h; -1: none */
 	char *args[CRIU_ARGS_MAX]; /* further arguments, owned */

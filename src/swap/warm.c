@@ -124,6 +124,7 @@ static int pre_dump(const WarmTree *tree, int fd, unsigned round, Error *err)
 	job.images_fd = fd;
 	job.log = "pre-dump.log";
 	job.ignore_userns = tree->ignore_userns;
+	job.gentle = true;
 	r = criu_job_add(&job, err, "--tree=%d", (int)tree->pid);
 	if (r == 0)
 		r = criu_job_add(&job, err, "--track-mem");

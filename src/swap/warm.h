@@ -8,6 +8,9 @@
  * before.  Round N of a tree is in the directory pre-N of its images, and refers to pre-N-1; the
  * images themselves refer to the last.
  *
+ * Programs stand still only while a round takes hold of their pages; it then copies them with the
+ * lowest priority, so that it takes time and disk from nobody who needs them.
+ *
  * It is for speed only: a tree whose memory cannot be copied in advance is captured all the same.
  */
 #pragma once
