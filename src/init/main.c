@@ -22,6 +22,7 @@
 #include "store/store.h"
 #include "swap/handover.h"
 #include "swap/hold.h"
+#include "swap/hurry.h"
 #include "swap/journal.h"
 #include "swap/kexec.h"
 #include "swap/lazy.h"
@@ -62,13 +63,11 @@ static void say(const char *fmt, ...)
 
 #define HUGE_PAGES "/sys/kernel/mm/transparent_hugepage/enabled"
 
-/* Mounting and leaving namespaces wait for grace periods of the kernel's RCU, which take tens of
- * milliseconds each while little runs; as the kernel itself does until it starts init, hurry.  And
- * a program whose few pages are spread over its memory is not to have a huge page cleared for each.
+/* A program whose few pages are spread over its memory is not to have a huge page cleared for each.
  */
 static void kernel_hurry(void)
 {
-	(void)file_write_value(AT_FDCWD, "/sys/kernel/rcu_expedited", "1", NULL);
+	(void)hurry(true);
 	(void)file_write_value(AT_FDCWD, HUGE_PAGES, "never", NULL);
 }
 
@@ -77,7 +76,7 @@ static void kernel_calm(char *huge_pages)
 {
 	char *value = huge_pages ? strchr(huge_pages, '[') : NULL;
 
-	(void)file_write_value(AT_FDCWD, "/sys/kernel/rcu_expedited", "0", NULL);
+	(void)hurry(false);
 	if (!value)
 		return;
 	value[strcspn(value, "]")] = '\0';

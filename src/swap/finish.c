@@ -20,6 +20,7 @@
 #include "swap/bootdefault.h"
 #include "swap/cgroup.h"
 #include "swap/hold.h"
+#include "swap/hurry.h"
 #include "swap/journal.h"
 #include "swap/kept_units.h"
 #include "swap/lazy.h"
@@ -276,6 +277,7 @@ static int abandoned_undo(Journal *journal, Error *err)
 		mounts_thaw();
 	kept_thaw();
 	(void)hold_lower(NULL);
+	(void)hurry(false);
 	if (state >= SWAP_FREEZE)
 		(void)units_thawed(units, NULL);
 	if (state >= SWAP_WARM)
@@ -302,6 +304,7 @@ static int damaged_undo(Error *err)
 	mounts_thaw();
 	kept_thaw();
 	(void)hold_lower(NULL);
+	(void)hurry(false);
 	settle_undo(NULL);
 	stage_undo();
 	r = journal_replace("unknown", &journal, err);

@@ -18,9 +18,8 @@
 #include "swap/network_setting.h"
 #include "swap/network_virtual.h"
 
-#define DEVICE_LIMIT_MS  10000
-#define CARRIER_LIMIT_MS 10000
-#define CONGESTION       "/proc/sys/net/ipv4/tcp_available_congestion_control"
+#define DEVICE_LIMIT_MS 10000
+#define CONGESTION      "/proc/sys/net/ipv4/tcp_available_congestion_control"
 
 /* A list of links and the file that it points into. */
 typedef struct LinkList {
@@ -162,15 +161,6 @@ int network_settle(int dirfd, int limit_ms, Error *err)
 	if (err)
 		*err = missing; /* not of neighbours that were refused */
 	return waited;
-}
-
-int network_restore(int dirfd, Error *err)
-{
-	int r = network_configure(dirfd, err);
-
-	if (r == 0)
-		r = network_settle(dirfd, CARRIER_LIMIT_MS, err);
-	return r == -ETIMEDOUT ? 0 : r;
 }
 
 /* ---- looking ---- */

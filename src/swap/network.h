@@ -20,16 +20,10 @@
 /* Makes the file in a directory.  Syncing it is left to the caller, who has more to sync. */
 int network_save(int dirfd, Error *err);
 
-/*
- * The network as it was saved: network_configure(), then network_settle() with
- * a limit of 10 s.  Missing carriers are not an error of this.  To be called
- * with the hold raised, which it leaves alone.  -EBADMSG: the file is damaged,
- * and nothing was changed; -ENODEV: a device that was in use is not there.
- */
-int network_restore(int dirfd, Error *err);
-
-/* All but what needs carriers: links are up, addresses can be bound and routes are there.  It waits
- * at most 10 s for drivers to find devices that were in use. */
+/* The network as it was saved, but for what needs carriers: links are up, addresses can be bound
+ * and routes are there.  It waits at most 10 s for drivers to find devices that were in use.  To be
+ * called with the hold raised, which it leaves alone.  -EBADMSG: the file is damaged, and nothing
+ * was changed; -ENODEV: a device that was in use is not there. */
 int network_configure(int dirfd, Error *err);
 
 /* Waits for carriers that were there, then sets neighbours, which links without a carrier would
@@ -46,6 +40,6 @@ int network_check(NetworkFindingFn fn, void *userdata, Error *err);
 int network_links_in_use(void (*fn)(const char *name, const char *sysfs, void *userdata),
 			 void *userdata, Error *err);
 
-/* Aliases and names of further modules that network_restore() needs: for kinds of links
+/* Aliases and names of further modules that network_configure() needs: for kinds of links
  * ("rtnl-link-vlan") and congestion control ("tcp_bbr").  What is built in may be among them. */
 int network_link_modules(void (*fn)(const char *alias, void *userdata), void *userdata, Error *err);

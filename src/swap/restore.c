@@ -42,6 +42,7 @@
 #define RESTORE_LIMIT_S     60
 #define RESTORE_TREE_S      3
 #define NETWORK_LIMIT_MS    60000
+#define CARRIER_LIMIT_MS    10000
 #define RESTORE_BYTES_PER_S (20LL << 20)
 
 /* One tree being restored. */
@@ -62,6 +63,7 @@ struct Restore {
 	int64_t tsc_hz;
 	Streams *streams;
 	Externals *externals;
+	Worker carriers; /* the network settles while programs are restored */
 	Tree *trees;
 	size_t n;
 };
@@ -157,19 +159,33 @@ static int limits_restore(const Restore *restore, Error *err)
 	return 0;
 }
 
+static int network_open(const Restore *restore, int *ret_fd, Error *err)
+{
+	*ret_fd = openat(restore->dirfd, "network", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return *ret_fd < 0 ? error_errno(err, -errno, "Opening the saved network") : 0;
+}
+
 static int network_work(void *userdata, Error *err)
 {
-	const Restore *restore = userdata;
-	_cleanup_close_ int fd =
-		openat(restore->dirfd, "network", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int r;
+	_cleanup_close_ int fd = -1;
+	int r = network_open(userdata, &fd, err);
 
-	if (fd < 0)
-		return error_errno(err, -errno, "Opening the saved network");
-	r = fault_point("restore-network", err);
+	if (r == 0)
+		r = fault_point("restore-network", err);
 	if (r == 0)
 		r = hold_raise(err);
-	return r < 0 ? r : network_restore(fd, err);
+	return r < 0 ? r : network_configure(fd, err);
+}
+
+/* A carrier that does not come is none of the programs' business. */
+static int carriers_work(void *userdata, Error *err)
+{
+	_cleanup_close_ int fd = -1;
+	int r = network_open(userdata, &fd, err);
+
+	if (r == 0)
+		r = network_settle(fd, CARRIER_LIMIT_MS, err);
+	return r == -ETIMEDOUT ? 0 : r;
 }
 
 static int files_return(Restore *restore, Error *err)
@@ -205,7 +221,8 @@ int restore_machine(Restore *restore, Error *err)
 	r = worker_finish(&network, NETWORK_LIMIT_MS, &why);
 	if (files < 0)
 		return files;
-	return r < 0 ? error_set(err, r, "%s", why.text) : 0;
+	return r < 0 ? error_set(err, r, "%s", why.text)
+		     : worker_start(&restore->carriers, carriers_work, restore, err);
 }
 
 /* ---- processes ---- */
@@ -405,6 +422,8 @@ int restore_units(Restore *restore, Error *err)
 		r = unit_start(restore, json_object_array_get_idx(units, i), err);
 	for (size_t i = 0; r == 0 && i < restore->n; i++)
 		r = tree_wait(&restore->trees[i], began, limit_s, err);
+	if (r == 0)
+		r = worker_finish(&restore->carriers, NETWORK_LIMIT_MS, err);
 	externals_free(restore->externals);
 	restore->externals = NULL;
 	if (r < 0)

@@ -15,8 +15,10 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/process.h"
+#include "base/worker.h"
 #include "swap/findings.h"
 #include "swap/hold.h"
+#include "swap/hurry.h"
 #include "swap/journal.h"
 #include "swap/kexec.h"
 #include "swap/network.h"
@@ -40,6 +42,7 @@ typedef struct Swap {
 	Warm *warm;           /* what was copied in advance */
 	json_object *running; /* units before settle */
 	size_t n_told;        /* findings that are warnings of the journal */
+	bool was_in_hurry;
 } Swap;
 
 /* ---- the steps ---- */
@@ -190,6 +193,7 @@ static int step_freeze(Swap *swap, Error *err)
 	r = fault_point("freeze-hold", err);
 	if (r < 0)
 		return r;
+	swap->was_in_hurry = hurry(true);
 	swap->frozen = clock_mark();
 	json_put_int(journal_object(swap->journal), "frozen_us", swap->frozen.realtime_us);
 	r = hold_raise(err);
@@ -213,6 +217,29 @@ static int network_capture(int capture_fd, Error *err)
 	fd = openat(capture_fd, "network", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return fd < 0 ? error_errno(err, -errno, "Opening directory network")
 		      : network_save(fd, err);
+}
+
+static int network_work(void *userdata, Error *err)
+{
+	const Swap *swap = userdata;
+
+	return network_capture(swap->capture_fd, err);
+}
+
+/* The network is captured by another process, on another processor if there is one. */
+static int capture_all(Swap *swap, Error *err)
+{
+	Worker network;
+	Error why = {0};
+	int dumped, r = worker_start(&network, network_work, swap, err);
+
+	if (r < 0)
+		return r;
+	dumped = capture_dump(&swap->plan.kept, swap->capture_fd, err);
+	r = worker_finish(&network, -1, &why);
+	if (dumped < 0)
+		return dumped;
+	return r < 0 ? error_set(err, r, "%s", why.text) : 0;
 }
 
 static json_object *header_make(const Swap *swap)
@@ -245,9 +272,7 @@ static int step_capture(Swap *swap, Error *err)
 	if (r == 0)
 		r = capture_queues(kept, swap->capture_fd, err);
 	if (r == 0)
-		r = capture_dump(kept, swap->capture_fd, err);
-	if (r == 0)
-		r = network_capture(swap->capture_fd, err);
+		r = capture_all(swap, err);
 	if (r == 0)
 		r = capture_finish(kept, &swap->plan.mounts, swap->capture_fd, header, err);
 	if (r == 0)
@@ -360,6 +385,7 @@ static void swap_undo(Swap *swap, SwapState reached)
 	if (reached >= SWAP_FREEZE) {
 		capture_thaw(&swap->plan.kept);
 		(void)hold_lower(NULL);
+		(void)hurry(swap->was_in_hurry);
 		blackout_tell(swap);
 		hooks_undo(swap);
 	}
