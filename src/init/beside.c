@@ -19,14 +19,27 @@
 #define DEPTH_MAX      4
 #define AHEAD_MAX      ((off_t)64 << 20) /* larger ones are restored lazily */
 
+static int probe_wait[2]; /* ends of a pipe on which nothing comes but its end */
+
+/* The probe goes by itself when those are loaded that it needs, or will not be. */
 static int modules_work(void *userdata, Error *err)
 {
-	return root_load_other_modules(userdata, err);
+	int r = root_load_modules(userdata, "modules_first", "modules_probe", err);
+
+	(void)close(probe_wait[0]);
+	(void)close(probe_wait[1]);
+	return r < 0 ? r : root_load_modules(userdata, "modules_probe", NULL, err);
 }
 
 int beside_load_modules(Worker *worker, json_object *handover, Error *err)
 {
-	return worker_start(worker, modules_work, handover, err);
+	int r;
+
+	if (pipe2(probe_wait, O_CLOEXEC) < 0)
+		return error_errno(err, -errno, "Loading modules");
+	r = worker_start(worker, modules_work, handover, err);
+	(void)close(probe_wait[1]);
+	return r;
 }
 
 /* criu tries TCP repair on a connection with itself, and would wait for ever where there is none.
@@ -41,18 +54,25 @@ static int loopback_up(Error *err)
 		       : error_errno(err, -errno, "Bringing up the loopback interface");
 }
 
+/* Of its features any will do: it finds out about all first. */
 static int probe_work(void *userdata, Error *err)
 {
-	static const char *const argv[] = {"/usr/sbin/criu", "check", NULL};
+	static const char *const argv[] = {"/usr/sbin/criu", "check", "--feature",
+					   "mem_dirty_track", NULL};
 	int r = loopback_up(err);
+	char none;
 
 	(void)userdata;
+	(void)!read(probe_wait[0], &none, 1);
 	return r < 0 ? r : process_run(argv, PROBE_LIMIT_MS, NULL, err);
 }
 
 int beside_probe(Worker *worker, Error *err)
 {
-	return worker_start(worker, probe_work, NULL, err);
+	int r = worker_start(worker, probe_work, NULL, err);
+
+	(void)close(probe_wait[0]);
+	return r;
 }
 
 /* ---- reading ahead ---- */

@@ -11,8 +11,9 @@
 int beside_load_modules(Worker *worker, json_object *handover, Error *err);
 
 /* Has criu find out what the running kernel can do, and leave that where each criu looks for it
- * (/run/criu.kdat): it takes about a second of processor time, which else each would spend that
- * restores a tree. */
+ * (/run/criu.kdat): it takes half a second of processor time, which else each would spend that
+ * restores a tree.  beside_load_modules() must have been begun: for each module that criu misses
+ * the kernel would run modprobe, which takes as long again as all the rest. */
 int beside_probe(Worker *worker, Error *err);
 
 /* Has the kernel read the captures that will be needed at once into memory; nobody waits for it. */

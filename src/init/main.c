@@ -104,7 +104,7 @@ static int pids_reserve(Landing *landing, Error *err)
 
 static int modules_load(Landing *landing, Error *err)
 {
-	int r = root_load_modules(landing->handover, err);
+	int r = root_load_modules(landing->handover, NULL, "modules_first", err);
 
 	return r < 0 ? r : beside_load_modules(&landing->modules, landing->handover, err);
 }

@@ -328,6 +328,8 @@ int modules_add_restore(ModuleSet *set, Error *err)
 		{"net-pf-16-proto-4-type-16", "netlink_diag"},
 	};
 
+	static const char *const tried[] = {"veth", "tun"};
+
 	for (size_t i = 0; i < sizeof(diag) / sizeof(diag[0]); i++) {
 		int r = modules_add(set, diag[i].alias, err);
 
@@ -335,6 +337,13 @@ int modules_add_restore(ModuleSet *set, Error *err)
 		 * is for kernel_check_features() to judge. */
 		if (r == -ENOENT)
 			r = modules_add_optional(set, diag[i].name, err);
+		if (r < 0)
+			return r;
+	}
+	/* criu makes links of these to see what it can do with them. */
+	for (size_t i = 0; i < sizeof(tried) / sizeof(tried[0]); i++) {
+		int r = modules_add_optional(set, tried[i], err);
+
 		if (r < 0)
 			return r;
 	}
