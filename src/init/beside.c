@@ -22,24 +22,52 @@
 static int probe_wait[2]; /* ends of a pipe on which nothing comes but its end */
 
 /* The probe goes by itself when those are loaded that it needs, or will not be. */
-static int modules_work(void *userdata, Error *err)
+static int probe_modules_work(void *userdata, Error *err)
 {
 	int r = root_load_modules(userdata, "modules_first", "modules_probe", err);
 
-	(void)close(probe_wait[0]);
 	(void)close(probe_wait[1]);
-	return r < 0 ? r : root_load_modules(userdata, "modules_probe", NULL, err);
+	return r;
 }
 
-int beside_load_modules(Worker *worker, json_object *handover, Error *err)
+static void probe_modules_wait(void)
+{
+	char none;
+
+	(void)!read(probe_wait[0], &none, 1);
+}
+
+/* One may need another of those for the probe, whose symbols are not there yet. */
+static int other_modules_work(void *userdata, Error *err)
+{
+	int r;
+
+	(void)close(probe_wait[1]);
+	r = root_load_modules(userdata, "modules_probe", NULL, err);
+	if (r != -ENOENT)
+		return r;
+	probe_modules_wait();
+	return root_load_modules(userdata, "modules_probe", NULL, err);
+}
+
+int beside_load_modules(ModuleWorkers *workers, json_object *handover, Error *err)
 {
 	int r;
 
 	if (pipe2(probe_wait, O_CLOEXEC) < 0)
 		return error_errno(err, -errno, "Loading modules");
-	r = worker_start(worker, modules_work, handover, err);
+	r = worker_start(&workers->probe, probe_modules_work, handover, err);
+	if (r == 0)
+		r = worker_start(&workers->others, other_modules_work, handover, err);
 	(void)close(probe_wait[1]);
 	return r;
+}
+
+int beside_finish_modules(ModuleWorkers *workers, int limit_ms, Error *err)
+{
+	int r = worker_finish(&workers->probe, limit_ms, err);
+
+	return r < 0 ? r : worker_finish(&workers->others, limit_ms, err);
 }
 
 /* criu tries TCP repair on a connection with itself, and would wait for ever where there is none.
@@ -60,10 +88,9 @@ static int probe_work(void *userdata, Error *err)
 	static const char *const argv[] = {"/usr/sbin/criu", "check", "--feature",
 					   "mem_dirty_track", NULL};
 	int r = loopback_up(err);
-	char none;
 
 	(void)userdata;
-	(void)!read(probe_wait[0], &none, 1);
+	probe_modules_wait();
 	return r < 0 ? r : process_run(argv, PROBE_LIMIT_MS, NULL, err);
 }
 

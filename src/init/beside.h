@@ -7,8 +7,13 @@
 #include "base/error.h"
 #include "base/worker.h"
 
-/* Loads the modules that the root filesystem does not take. */
-int beside_load_modules(Worker *worker, json_object *handover, Error *err);
+typedef struct ModuleWorkers {
+	Worker probe, others;
+} ModuleWorkers;
+
+/* Loads the modules that the root filesystem does not take: two lists beside each other. */
+int beside_load_modules(ModuleWorkers *workers, json_object *handover, Error *err);
+int beside_finish_modules(ModuleWorkers *workers, int limit_ms, Error *err);
 
 /* Has criu find out what the running kernel can do, and leave that where each criu looks for it
  * (/run/criu.kdat): it takes half a second of processor time, which else each would spend that

@@ -41,7 +41,8 @@ typedef struct Landing {
 	Journal *journal; /* NULL before the root filesystem is there */
 	Restore *restore;
 	int store_fd, initramfs;
-	Worker modules, probe; /* beside what is done here, see beside.h */
+	ModuleWorkers modules; /* beside what is done here, see beside.h */
+	Worker probe;
 } Landing;
 
 static void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -143,7 +144,7 @@ static int journal_continue(Landing *landing, Error *err)
 
 static int modules_wait(Landing *landing, Error *err)
 {
-	int r = worker_finish(&landing->modules, MODULES_LIMIT_MS, err);
+	int r = beside_finish_modules(&landing->modules, MODULES_LIMIT_MS, err);
 
 	root_empty_initramfs(landing->initramfs);
 	return r;
