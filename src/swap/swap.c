@@ -391,7 +391,8 @@ static void swap_undo(Swap *swap, SwapState reached)
 	}
 	if (reached >= SWAP_SETTLE)
 		settle_undo(swap->running);
-	if (json_object_object_get_ex(journal_object(swap->journal), "store", NULL)) {
+	if (swap->plan.store &&
+	    json_object_object_get_ex(journal_object(swap->journal), "store", NULL)) {
 		cleanup_close(&swap->capture_fd);
 		swap->capture_fd = -1;
 		(void)swap->plan.store->wipe(swap->plan.location, NULL);
