@@ -10,16 +10,15 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "base/config.h"
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "base/process.h"
 #include "store/store.h"
 #include "swap/adopt.h"
 #include "swap/bootdefault.h"
 #include "swap/cgroup.h"
 #include "swap/hold.h"
+#include "swap/hook.h"
 #include "swap/hurry.h"
 #include "swap/journal.h"
 #include "swap/kept_units.h"
@@ -37,7 +36,7 @@
 /* Of adopting: systemd answers each call in two minutes, or not at all.  Who is killed by it is
  * followed by another that does the same again (api_finish_swap()). */
 #define ADOPT_LIMIT_S    900
-#define HOOK_LIMIT_MS    60000
+#define HEALTH_TIMEOUT_S 30 /* where a damaged journal does not tell */
 #define HEALTH_PERIOD_NS 500000000L
 #define MEMORY_PERIOD_NS 500000000L
 
@@ -62,21 +61,14 @@ bool swap_unfinished(void)
 
 /* ---- health ---- */
 
-static int hook_run(json_object *unit, const char *which, int limit_ms, Error *err)
-{
-	const char *const argv[] = {"/bin/sh", "-c", json_opt_string(unit, which, NULL), NULL};
-	int r = argv[2] ? process_run(argv, limit_ms, NULL, err) : 0;
-
-	return r < 0 ? error_prefix(err, "%s: %s", json_opt_string(unit, "unit", ""), argv[2]) : 0;
-}
-
 static int health_wait(json_object *unit, int64_t deadline_us, Error *err)
 {
 	const struct timespec pause = {.tv_nsec = HEALTH_PERIOD_NS};
 
 	for (;;) {
 		int64_t left_us = deadline_us - clock_monotonic_us();
-		int r = hook_run(unit, "health_check",
+		int r = hook_run(json_opt_string(unit, "unit", ""),
+				 "HealthCheck=", json_opt_string(unit, "health_check", NULL),
 				 left_us > 1000000 ? (int)(left_us / 1000) : 1000, err);
 
 		if (r == 0 || left_us <= HEALTH_PERIOD_NS / 1000)
@@ -85,15 +77,15 @@ static int health_wait(json_object *unit, int64_t deadline_us, Error *err)
 	}
 }
 
-/* Each unit has the time, and each is looked at, whatever another says. */
-static int units_confirm(json_object *units, Error *err)
+/* Each unit has the time that was configured when the swap began, and each is looked at, whatever
+ * another says. */
+static int units_confirm(json_object *journal, json_object *units, Error *err)
 {
-	_cleanup_config_ Config config = {0};
-	int r = config_read(CONFIG_PATH, &config, err);
+	int64_t timeout_s = json_opt_int(journal, "health_timeout_s", HEALTH_TIMEOUT_S);
+	int r = 0;
 
 	for (size_t i = 0; i < json_length(units); i++) {
-		int64_t deadline_us =
-			clock_monotonic_us() + (int64_t)config.health_timeout_s * 1000000;
+		int64_t deadline_us = clock_monotonic_us() + timeout_s * 1000000;
 		Error why = {0};
 
 		if (health_wait(json_object_array_get_idx(units, i), deadline_us, &why) < 0 &&
@@ -109,10 +101,11 @@ static int units_thawed(json_object *units, Error *err)
 	int r = 0;
 
 	for (size_t i = 0; i < json_length(units); i++) {
+		json_object *unit = json_object_array_get_idx(units, i);
 		Error why = {0};
 
-		if (hook_run(json_object_array_get_idx(units, i), "post_thaw", HOOK_LIMIT_MS,
-			     &why) < 0 &&
+		if (hook_run(json_opt_string(unit, "unit", ""), "PostThaw=",
+			     json_opt_string(unit, "post_thaw", NULL), HOOK_LIMIT_MS, &why) < 0 &&
 		    r == 0)
 			r = error_set(err, why.code, "%s", why.text);
 	}
@@ -211,7 +204,7 @@ static int landed_finish(Journal *journal, Error *err)
 	if (r == 0)
 		r = fault_point("confirm", &why);
 	if (r == 0)
-		r = units_confirm(units, &why);
+		r = units_confirm(o, units, &why);
 	if (r == 0 && !returned && bootdefault_set(json_opt_string(o, "to", ""), &why) < 0) {
 		/* The swap is good all the same; only the next cold boot would take another kernel.
 		 */

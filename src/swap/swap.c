@@ -14,10 +14,10 @@
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "base/process.h"
 #include "base/worker.h"
 #include "swap/findings.h"
 #include "swap/hold.h"
+#include "swap/hook.h"
 #include "swap/hurry.h"
 #include "swap/journal.h"
 #include "swap/kexec.h"
@@ -31,8 +31,6 @@
 #include "swap/stage.h"
 #include "swap/warm.h"
 
-#define HOOK_LIMIT_MS 60000
-
 typedef struct Swap {
 	const SwapRequest *request;
 	Journal *journal;
@@ -42,6 +40,7 @@ typedef struct Swap {
 	Warm *warm;           /* what was copied in advance */
 	json_object *running; /* units before settle */
 	size_t n_told;        /* findings that are warnings of the journal */
+	size_t n_hooked;      /* units whose PreFreeze= was run */
 	bool was_in_hurry;
 } Swap;
 
@@ -68,6 +67,8 @@ static int step_check(Swap *swap, Error *err)
 	if (r < 0)
 		return r;
 	json_put_string(journal_object(swap->journal), "to", swap->plan.to.version);
+	json_put_int(journal_object(swap->journal), "health_timeout_s",
+		     swap->plan.config.health_timeout_s);
 	findings_warn(swap);
 	if (!findings_refuse(swap->plan.findings))
 		return 0;
@@ -161,26 +162,22 @@ static int step_settle(Swap *swap, Error *err)
 	return r < 0 ? r : settle_run(&swap->plan.kept, swap->running, err);
 }
 
-static int hook_run(const KeptUnit *unit, const char *which, const char *command, Error *err)
+static int hooks_run(Swap *swap, Error *err)
 {
-	const char *const argv[] = {"/bin/sh", "-c", command, NULL};
-	int r = command ? process_run(argv, HOOK_LIMIT_MS, NULL, err) : 0;
-
-	return r < 0 ? error_prefix(err, "%s of %s", which, unit->name) : 0;
-}
-
-static int hooks_run(const KeptUnits *kept, Error *err)
-{
+	const KeptUnits *kept = &swap->plan.kept;
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < kept->n; i++)
-		r = hook_run(&kept->units[i], "PreFreeze=", kept->units[i].pre_freeze, err);
+	for (; r == 0 && swap->n_hooked < kept->n; swap->n_hooked++) {
+		const KeptUnit *unit = &kept->units[swap->n_hooked];
+
+		r = hook_run(unit->name, "PreFreeze=", unit->pre_freeze, HOOK_LIMIT_MS, err);
+	}
 	return r;
 }
 
 static int step_freeze(Swap *swap, Error *err)
 {
-	int r = hooks_run(&swap->plan.kept, err);
+	int r = hooks_run(swap, err);
 
 	if (r < 0)
 		return r;
@@ -355,14 +352,14 @@ static unsigned step_limit_s(const Swap *swap, const struct Step *step)
 
 /* ---- calling off ---- */
 
-/* What PreFreeze= has done is undone by PostThaw=, on whatever kernel. */
+/* What PreFreeze= has done, or begun, is undone by PostThaw=, on whatever kernel. */
 static void hooks_undo(Swap *swap)
 {
-	for (size_t i = 0; i < swap->plan.kept.n; i++) {
+	for (size_t i = 0; i < swap->n_hooked; i++) {
 		const KeptUnit *unit = &swap->plan.kept.units[i];
 		Error why = {0};
 
-		if (hook_run(unit, "PostThaw=", unit->post_thaw, &why) < 0)
+		if (hook_run(unit->name, "PostThaw=", unit->post_thaw, HOOK_LIMIT_MS, &why) < 0)
 			journal_warn(swap->journal, why.text);
 	}
 }
