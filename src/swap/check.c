@@ -93,21 +93,27 @@ static int systemd_check(Plan *plan, Error *err)
 	return 0;
 }
 
-static int kernels_check(const SwapRequest *request, Plan *plan, Error *err)
+/* Finds a kernel that the swap needs; why it cannot be used, installed or not, is a finding.
+ * `version` NULL: the newest. */
+static int kernel_take(Plan *plan, const char *version, const char *role, Kernel *ret, Error *err)
 {
-	_cleanup_free_ char *running = NULL;
-	int r = kernel_running(&running);
+	Error why = {0};
+	int r = kernel_find(NULL, version, ret, &why);
 
-	if (r < 0)
-		return error_errno(err, r, "Asking for the running kernel");
-	r = kernel_find(NULL, request->kernel, &plan->to, err);
-	if (r < 0)
-		return r;
-	r = kernel_find(NULL, running, &plan->from, err);
-	if (r < 0) {
-		(void)error_prefix(err, "There would be no way back");
-		return error_hint(err, "install the running kernel's package again");
-	}
+	if (r == 0)
+		return 0;
+	if (r == -EINVAL || r == -ENOMEM)
+		return error_set(err, r, "%s", why.text);
+	findings_add(plan->findings, SEVERITY_REFUSAL, version ? version : "kernel", role, NULL,
+		     "%s", why.text);
+	ret->version = strdup(version ? version : "unknown");
+	return ret->version ? -ECANCELED : error_errno(err, -ENOMEM, "Looking for kernels");
+}
+
+static int target_check(Plan *plan, Error *err)
+{
+	int r;
+
 	if (strcmp(plan->from.version, plan->to.version) == 0)
 		findings_add(plan->findings, SEVERITY_REFUSAL, plan->to.version, "kernel",
 			     "install a newer one, or name another: segue swap --kernel VERSION",
@@ -117,9 +123,25 @@ static int kernels_check(const SwapRequest *request, Plan *plan, Error *err)
 		findings_add(plan->findings, SEVERITY_WARNING, plan->to.version, "configuration",
 			     NULL,
 			     "its configuration is not installed, so its features are not known");
-	else if (r < 0)
-		return r;
-	return criu_check(request, plan, err);
+	return r == -ENODATA ? 0 : r;
+}
+
+static int kernels_check(const SwapRequest *request, Plan *plan, Error *err)
+{
+	_cleanup_free_ char *running = NULL;
+	int target, r = kernel_running(&running);
+
+	if (r < 0)
+		return error_errno(err, r, "Asking for the running kernel");
+	target = kernel_take(plan, request->kernel, "kernel", &plan->to, err);
+	if (target < 0 && target != -ECANCELED)
+		return target;
+	r = kernel_take(plan, running, "way back", &plan->from, err);
+	if (r == 0 && target == 0)
+		r = target_check(plan, err);
+	if (r == 0 && target == 0)
+		r = criu_check(request, plan, err);
+	return r == -ECANCELED ? 0 : r;
 }
 
 /* ---- root filesystem and drivers ---- */

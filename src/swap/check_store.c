@@ -133,6 +133,7 @@ int plan_check_state(Plan *plan, Error *err)
 	/* Journal, initramfs and kernel of the way back are read before the other mounts are there.
 	 */
 	place_check(plan, SEGUE_STATE_DIR, SEGUE_SWAP_DIR, STATE_REMEDY);
-	place_check(plan, plan->from.version, plan->from.image, STATE_REMEDY);
+	if (plan->from.image)
+		place_check(plan, plan->from.version, plan->from.image, STATE_REMEDY);
 	return 0;
 }
