@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -89,12 +90,30 @@ static json_object *object_make(const char *id, const char *from, const char *to
 	return object;
 }
 
-int journal_begin(const char *from, const char *to, Journal **ret, Error *err)
+/* The time; of two swaps in a second the second has a number more, behind an underscore so that
+ * segue log, which sorts the reports' names, has it behind the first. */
+static char *id_make(void)
 {
 	time_t now = time(NULL);
 	struct tm tm;
-	_cleanup_free_ char *boot_id = NULL;
-	char id[32];
+	char begun[32];
+
+	(void)gmtime_r(&now, &tm);
+	(void)strftime(begun, sizeof(begun), "%Y%m%d-%H%M%S", &tm);
+	for (unsigned n = 1;; n++) {
+		_cleanup_free_ char *id = n == 1 ? strdup(begun) : text_format("%s_%u", begun, n);
+		_cleanup_free_ char *report = id ? text_format(SEGUE_LOG_DIR "/%s.json", id) : NULL;
+
+		if (!report)
+			return NULL;
+		if (!path_exists(AT_FDCWD, report))
+			return steal_ptr(&id);
+	}
+}
+
+int journal_begin(const char *from, const char *to, Journal **ret, Error *err)
+{
+	_cleanup_free_ char *boot_id = NULL, *id = NULL;
 	Journal *journal = NULL;
 	int r = directory_make(AT_FDCWD, SEGUE_SWAP_DIR, 0700, err);
 
@@ -104,8 +123,9 @@ int journal_begin(const char *from, const char *to, Journal **ret, Error *err)
 		r = reserve_make(err);
 	if (r < 0)
 		return r;
-	(void)gmtime_r(&now, &tm);
-	(void)strftime(id, sizeof(id), "%Y%m%d-%H%M%S", &tm);
+	id = id_make();
+	if (!id)
+		return error_errno(err, -ENOMEM, "Beginning a swap");
 	r = journal_new(object_make(id, from, to), &journal, err);
 	if (r < 0)
 		return r;
