@@ -41,7 +41,7 @@ static int run(const VerbArguments *arguments)
 const Verb verb_status = {
 	.name = "status",
 	.arguments = "",
-	.summary = "Show this machine, and the swap under way or the last of this boot",
+	.summary = "Show this machine, and the swap under way or the last one",
 	.options = (const VerbOption[]){{"json", NULL, "print JSON"}, {0}},
 	.run = run,
 };

@@ -274,7 +274,7 @@ static int http_attach(Http *http, sd_event *event, Error *err)
 	if (!info || info->epoll_fd < 0)
 		return error_set(err, -EIO, "Starting the HTTP server: it has no epoll descriptor");
 	if ((r = sd_event_add_io(event, &http->io, info->epoll_fd, EPOLLIN, on_io, http)) < 0 ||
-	    (r = sd_event_add_time_relative(event, &http->timer, CLOCK_MONOTONIC, 0, 0, on_timer,
+	    (r = sd_event_add_time_relative(event, &http->timer, CLOCK_MONOTONIC, 0, 1, on_timer,
 					    http)) < 0 ||
 	    (r = sd_event_add_defer(event, &http->resumed, on_resumed, http)) < 0 ||
 	    (r = sd_event_add_time(event, &http->overdue, CLOCK_MONOTONIC, 0, 0, on_overdue,

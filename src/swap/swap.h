@@ -52,7 +52,7 @@ int swap_finish(Error *err);
 int swap_return(Error *err);
 
 /*
- * The swap under way or the last one of this boot; null if there was none.
+ * The swap under way or the last one; null if there was none.
  *   { "id": "20261122-214501", "from": "...", "to": "...",
  *     "state":
  * "check"|"stage"|"warm"|"settle"|"freeze"|"capture"|"jump"|"land"|"restore"|"adopt"|"confirm"
