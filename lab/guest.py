@@ -54,15 +54,22 @@ class Guest:
             shape = Shape(current.kernel(kernel), **shape)
             kind = accelerator.choose(current)
             deb = None if bare else package.current()
-            if fresh or not shape.can_be_saved:
-                self._boot(current, shape, kind)
-                if deb:
-                    self.install(deb)
-                return self
-            snapshot = self._bare_snapshot(current, shape, kind)
-            if deb:
-                snapshot = self._package_snapshot(current, shape, kind, snapshot, deb)
-            self._resume(current, shape, kind, snapshot)
+            if self.is_up:
+                raise LabError(f"{self.name} is up already; `lab/lab down {self.name}` ends it")
+            try:
+                if fresh or not shape.can_be_saved:
+                    self._boot(current, shape, kind)
+                    if deb:
+                        self.install(deb)
+                else:
+                    snapshot = self._bare_snapshot(current, shape, kind)
+                    if deb:
+                        snapshot = self._package_snapshot(current, shape, kind, snapshot, deb)
+                    self._resume(current, shape, kind, snapshot)
+            except BaseException:
+                # What it showed is left to be read, until it comes up or down.
+                self.machine.stop()
+                raise
         return self
 
     def _bare_snapshot(self, current, shape, kind):
