@@ -15,62 +15,8 @@
 #include "swap/adopt.h"
 #include "swap/bus.h"
 #include "swap/descriptors.h"
+#include "swap/scope.h"
 #include "swap/unit.h"
-
-static int scope_append_pids(sd_bus_message *call, json_object *tasks)
-{
-	int r = sd_bus_message_open_container(call, 'a', "(sv)");
-
-	if (r >= 0)
-		r = sd_bus_message_open_container(call, 'r', "sv");
-	if (r >= 0)
-		r = sd_bus_message_append(call, "s", "PIDs");
-	if (r >= 0)
-		r = sd_bus_message_open_container(call, 'v', "au");
-	if (r >= 0)
-		r = sd_bus_message_open_container(call, 'a', "u");
-	for (size_t i = 0; r >= 0 && i < json_length(tasks); i++)
-		r = sd_bus_message_append(
-			call, "u",
-			(uint32_t)json_opt_int(json_object_array_get_idx(tasks, i), "pid", 0));
-	for (int i = 0; r >= 0 && i < 4; i++)
-		r = sd_bus_message_close_container(call);
-	return r;
-}
-
-/* Processes that have ended meanwhile would make the call fail; they are taken out of the list
- * first. */
-static void tasks_prune(json_object *tasks)
-{
-	for (size_t i = json_length(tasks); i-- > 0;) {
-		char path[64];
-
-		(void)snprintf(
-			path, sizeof(path), "/proc/%lld",
-			(long long)json_opt_int(json_object_array_get_idx(tasks, i), "pid", 0));
-		if (!path_exists(AT_FDCWD, path))
-			(void)json_object_array_del_idx(tasks, i, 1);
-	}
-}
-
-static int scope_start(sd_bus *bus, const char *unit, json_object *tasks, Error *err)
-{
-	_cleanup_message_ sd_bus_message *call = NULL;
-	int r;
-
-	tasks_prune(tasks);
-	r = sd_bus_message_new_method_call(bus, &call, BUS_SYSTEMD, BUS_SYSTEMD_PATH,
-					   BUS_SYSTEMD_MANAGER, "StartTransientUnit");
-	if (r >= 0)
-		r = sd_bus_message_append(call, "ss", unit, "replace");
-	if (r >= 0)
-		r = scope_append_pids(call, tasks);
-	if (r >= 0)
-		r = sd_bus_message_append(call, "a(sa(sv))", 0);
-	if (r < 0)
-		return error_errno(err, r, "Adopting %s", unit);
-	return bus_call_job(bus, call, unit, NULL, err);
-}
 
 static int unit_verify(json_object *u, const char *name, bool scope, Error *err)
 {
@@ -142,6 +88,14 @@ static void dropin_remove(const char *unit)
 		(void)rmdir(directory);
 }
 
+static int unit_scope_start(sd_bus *bus, json_object *u, const char *name, Error *err)
+{
+	json_object *properties;
+	int r = json_get_object(u, "properties", &properties, err);
+
+	return r < 0 ? r : scope_start(bus, name, properties, json_opt_array(u, "tasks"), err);
+}
+
 int adopt_finish(json_object *units, Error *err)
 {
 	_cleanup_bus_ sd_bus *bus = NULL;
@@ -158,7 +112,7 @@ int adopt_finish(json_object *units, Error *err)
 
 		r = fault_point("adopt-unit", &why);
 		if (r == 0)
-			r = scope ? scope_start(bus, name, json_opt_array(u, "tasks"), &why)
+			r = scope ? unit_scope_start(bus, u, name, &why)
 				  : bus_unit_start(bus, name, "replace", &why);
 		if (r == 0)
 			r = unit_verify(u, name, scope, &why);

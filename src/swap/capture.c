@@ -41,6 +41,7 @@ void kept_units_free(KeptUnits *kept)
 		free(unit->kind);
 		texts_free(unit->runtime_directories);
 		texts_free(unit->unit_files);
+		(void)json_object_put(unit->scope);
 		free(unit->status);
 		free(unit->health_check);
 		free(unit->pre_freeze);
@@ -216,6 +217,8 @@ static int unit_describe(KeptUnit *unit, size_t number, const Surroundings *arou
 	json_put_string(o, "status", unit->status);
 	json_put_string(o, "health_check", unit->health_check);
 	json_put_string(o, "post_thaw", unit->post_thaw);
+	if (unit->scope)
+		(void)json_object_object_add(o, "properties", json_object_get(unit->scope));
 	(void)json_object_object_add(o, "tasks", tasks_describe(&unit->tasks));
 	(void)json_object_object_add(o, "datagrams", datagrams_describe(trees));
 	(void)json_object_put(unit->description);

@@ -29,6 +29,7 @@ typedef struct KeptUnit {
 	char *name;                 /* "redis-server.service" */
 	char *cgroup;               /* "/system.slice/redis-server.service" */
 	char *kind;                 /* "service" or "scope" */
+	json_object *scope;         /* see scope_describe(); NULL if it is none */
 	pid_t main_pid;             /* 0 if it has none (scopes) */
 	char **runtime_directories; /* below /run, NULL-terminated, or NULL */
 	char **unit_files; /* its unit file and drop-ins: those in /run are carried; NULL-terminated

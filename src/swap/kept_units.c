@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "swap/kept.h"
+#include "swap/scope.h"
 #include "swap/unit.h"
 
 /* A copy of a list that ends with NULL, `first` put before it; NULL without memory. */
@@ -28,13 +29,18 @@ static char **texts_copy(const char *first, char *const *list)
 
 static int unit_take(const Unit *unit, KeptUnit *ret, Error *err)
 {
+	bool is_scope = text_has_suffix(unit->id, ".scope");
 	KeptUnit kept = {.cgroup_fd = -1, .main_pid = unit->main_pid};
+	int r = is_scope ? scope_describe(unit, &kept.scope, err) : 0;
+
 	kept.name = strdup(unit->id);
 	kept.cgroup = strdup(unit->control_group);
-	kept.kind = strdup(text_has_suffix(unit->id, ".scope") ? "scope" : "service");
+	kept.kind = strdup(is_scope ? "scope" : "service");
 	(void)unit_get_property_string(unit, "StatusText", &kept.status, NULL);
 	kept.runtime_directories = texts_copy(NULL, unit->runtime_directory);
-	kept.unit_files = texts_copy(unit->fragment_path, unit->drop_in_paths);
+	/* A scope that has files cannot be made. */
+	kept.unit_files = is_scope ? texts_copy(NULL, NULL)
+				   : texts_copy(unit->fragment_path, unit->drop_in_paths);
 	kept.description = json_object_new_object();
 	if (unit->options.health_check)
 		kept.health_check = strdup(unit->options.health_check);
@@ -43,6 +49,8 @@ static int unit_take(const Unit *unit, KeptUnit *ret, Error *err)
 	if (unit->options.post_thaw)
 		kept.post_thaw = strdup(unit->options.post_thaw);
 	*ret = kept;
+	if (r < 0)
+		return r;
 	return kept.name && kept.cgroup && kept.kind && kept.runtime_directories && kept.unit_files
 		       ? 0
 		       : error_errno(err, -ENOMEM, "Looking at %s", unit->id);

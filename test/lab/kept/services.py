@@ -156,3 +156,31 @@ class Sandbox(Service):
         super().check()
         now = self.look()
         expect(now == self.seen, f"it was\n{self.seen}\nand is\n{now}")
+
+
+class Scope(Service):
+    """A scope, in a slice of its own and with limits."""
+    name = "counting"
+    asked = {"Slice": "batch.slice", "MemoryMax": str(64 << 20), "TasksMax": "20", "CPUWeight": "50",
+             "Description": "counts on"}
+
+    def __init__(self, node):
+        super().__init__(node)
+        self.units = (f"{self.name}.scope",)
+
+    def install(self):
+        pass
+
+    def start(self):
+        words = " ".join(f"-p {key}={value}" for key, value in self.asked.items() if key not in ("Slice", "Description"))
+        self.node.exec(f"setsid systemd-run --scope --unit {self.name} --slice batch --description 'counts on' {words}"
+                       f" {BIN}/service {self.file} </dev/null >/dev/null 2>&1 &")
+        self.wait_count()
+        self.node.exec("segue", "keep", *self.units)
+
+    def check(self):
+        self.wait_count()
+        told = {key: self.node.output("systemctl", "show", "-P", key, *self.units) for key in self.asked}
+        expect(told == self.asked, f"it was asked to be {self.asked} and is {told}")
+        limits = self.node.output(f"cd /sys/fs/cgroup/batch.slice/{self.units[0]} && cat memory.max pids.max cpu.weight")
+        expect(limits.split() == [str(64 << 20), "20", "50"], f"memory.max, pids.max and cpu.weight are {limits}")

@@ -4,12 +4,12 @@
 from kept.network import Network
 from kept.programs import Datagrams, Everything, Talk, Upstream
 from kept.servers import Nginx, Redis
-from kept.services import Exec, Forking, Notify, Sandbox, Simple, Watchdog
+from kept.services import Exec, Forking, Notify, Sandbox, Scope, Simple, Watchdog
 from kept.terminal import Tmux
 from suite import RESERVING, Abandoned, expect, scenario
 
 KEPT = (Network, Redis, Nginx, Everything, Datagrams, Upstream, Talk, Simple, Exec, Forking, Notify, Watchdog, Sandbox,
-        Tmux)
+        Scope, Tmux)
 # With those of the scenarios returns and memory, each two of the settings meet in each way.
 ROUTE = (("forward", "7.", "Store=disk\nWarm=yes\nLazy=yes\n"),
          ("back", "6.12", "Store=ram\nWarm=no\nLazy=yes\n"),
