@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -83,4 +84,15 @@ int private_directories_settle(json_object *mounts, Error *err)
 			return r;
 	}
 	return 0;
+}
+
+void private_directories_return(void)
+{
+	for (; n_renamed > 0; n_renamed--) {
+		struct Renamed *one = &renamed[n_renamed - 1];
+
+		(void)renameat2(AT_FDCWD, one->new, AT_FDCWD, one->old, RENAME_NOREPLACE);
+		free(one->old);
+		free(one->new);
+	}
 }

@@ -13,3 +13,7 @@
  * segue-private-*, and changes "from" accordingly.  Does nothing where that has been done.
  */
 int private_directories_settle(json_object *mounts, Error *err);
+
+/* Gives them their old names again, by which the captures know them: after a failed restore, when
+ * nothing uses them any more.  What is not possible is left. */
+void private_directories_return(void);

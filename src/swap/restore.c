@@ -445,6 +445,7 @@ void restore_kill(Restore *restore)
 	}
 	while (waitpid(-1, NULL, WNOHANG) > 0)
 		;
+	private_directories_return();
 }
 
 /* Delegated units: processes back into the groups below the unit's own. */
