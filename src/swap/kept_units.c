@@ -29,6 +29,7 @@ static char **texts_copy(const char *first, char *const *list)
 
 static int unit_take(const Unit *unit, KeptUnit *ret, Error *err)
 {
+	static char *const none[] = {NULL};
 	bool is_scope = text_has_suffix(unit->id, ".scope");
 	KeptUnit kept = {.cgroup_fd = -1, .main_pid = unit->main_pid};
 	int r = is_scope ? scope_describe(unit, &kept.scope, err) : 0;
@@ -39,7 +40,7 @@ static int unit_take(const Unit *unit, KeptUnit *ret, Error *err)
 	(void)unit_get_property_string(unit, "StatusText", &kept.status, NULL);
 	kept.runtime_directories = texts_copy(NULL, unit->runtime_directory);
 	/* A scope that has files cannot be made. */
-	kept.unit_files = is_scope ? texts_copy(NULL, NULL)
+	kept.unit_files = is_scope ? texts_copy(NULL, none)
 				   : texts_copy(unit->fragment_path, unit->drop_in_paths);
 	kept.description = json_object_new_object();
 	if (unit->options.health_check)
