@@ -21,6 +21,8 @@ PANIC = r"Kernel panic - not syncing"
 BEFORE_JUMP = ("check", "stage", "warm", "settle", "freeze", "capture", "jump", "called-off")
 # Of the steps of segue-init that come before the root filesystem, and so before the file.
 EARLY = ("land-handover", "land-pids", "land-modules", "land-root")
+# What follows passes them again: another undoing, or the way back, which is what is tested with them.
+ONCE = ("undo-abandoned", "store-find", "restore-network", "restore-criu")
 ENDED_LIMIT = 420       # of a swap that does not jump
 LANDED_LIMIT = 540      # of one that does, until all is over, with two kernels more
 BOOT_LIMIT = 300
@@ -53,7 +55,7 @@ class Visit:
     @property
     def order(self):
         """What is written to the file of faults: beside the fault, what leads to it or shows what came of it."""
-        once = " once" if self.step in ("adopt", "confirm") or self.point == "undo-abandoned" else ""
+        once = " once" if self.step in ("adopt", "confirm") or self.point in ONCE else ""
         lines = [f"{self.point} {self.kind}{once}"]
         if self.kind in ("truncate", "flip") and self.is_before_jump:       # of the journal
             lines.append(f"{self.step} crash")
