@@ -58,3 +58,10 @@ int worker_finish(Worker *worker, int limit_ms, Error *err)
 		return error_set(err, -EIO, "The worker died");
 	return answer.code < 0 ? error_set(err, answer.code, "%s", answer.text) : 0;
 }
+
+int worker_join(Worker *worker, int done, int limit_ms, Error *err)
+{
+	int r = worker_finish(worker, limit_ms, done < 0 ? NULL : err);
+
+	return done < 0 ? done : r;
+}

@@ -210,19 +210,14 @@ static int files_return(Restore *restore, Error *err)
 int restore_machine(Restore *restore, Error *err)
 {
 	Worker network;
-	Error why = {0};
-	int r, files;
+	int r;
 
 	clock_continue(restore);
 	r = worker_start(&network, network_work, restore, err);
 	if (r < 0)
 		return r;
-	files = files_return(restore, err);
-	r = worker_finish(&network, NETWORK_LIMIT_MS, &why);
-	if (files < 0)
-		return files;
-	return r < 0 ? error_set(err, r, "%s", why.text)
-		     : worker_start(&restore->carriers, carriers_work, restore, err);
+	r = worker_join(&network, files_return(restore, err), NETWORK_LIMIT_MS, err);
+	return r < 0 ? r : worker_start(&restore->carriers, carriers_work, restore, err);
 }
 
 /* ---- processes ---- */

@@ -227,16 +227,12 @@ static int network_work(void *userdata, Error *err)
 static int capture_all(Swap *swap, Error *err)
 {
 	Worker network;
-	Error why = {0};
-	int dumped, r = worker_start(&network, network_work, swap, err);
+	int r = worker_start(&network, network_work, swap, err);
 
 	if (r < 0)
 		return r;
-	dumped = capture_dump(&swap->plan.kept, swap->capture_fd, err);
-	r = worker_finish(&network, -1, &why);
-	if (dumped < 0)
-		return dumped;
-	return r < 0 ? error_set(err, r, "%s", why.text) : 0;
+	r = capture_dump(&swap->plan.kept, swap->capture_fd, err);
+	return worker_join(&network, r, -1, err);
 }
 
 static json_object *header_make(const Swap *swap)
