@@ -77,12 +77,15 @@ static int memory_parse(const char *iomem, Memory *ret, Error *err)
 
 /* ---- places ---- */
 
+uint64_t placement_round(uint64_t size, uint64_t block)
+{
+	return (size + block - 1) / block * block + REGION_HEAD;
+}
+
 uint64_t placement_size(uint64_t need, uint64_t block)
 {
 	/* ext4 takes less than a sixteenth, and what programs need changes. */
-	uint64_t size = need / 15 * 16 + need / 4;
-
-	return (size + block - 1) / block * block + REGION_HEAD;
+	return placement_round(need / 15 * 16 + need / 4, block);
 }
 
 static uint64_t range_usable_end(const Memory *memory, size_t i)

@@ -14,6 +14,9 @@ typedef struct Placement {
 	uint64_t start, size;
 } Placement;
 
+/* The size of a region of `size` bytes besides its head: whole blocks. */
+uint64_t placement_round(uint64_t size, uint64_t block);
+
 /* The size of a region that takes captures of `need`, with room for them to grow: whole blocks and
  * the head. */
 uint64_t placement_size(uint64_t need, uint64_t block);

@@ -45,8 +45,7 @@ static int ram_locate(const char *path, json_object **ret_location, int64_t *ret
 		r = region_check_reclaim(&region, memory_available(), err);
 	if (r < 0)
 		return r;
-	/* What ext4 needs for itself is well below a sixteenth. */
-	*ret_free_bytes = (int64_t)(region.size / 16 * 15);
+	*ret_free_bytes = (int64_t)region_capacity(&region);
 	*ret_location = json_object_new_object();
 	json_put_string(*ret_location, "kind", "ram");
 	return 0;

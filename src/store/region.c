@@ -180,6 +180,11 @@ int region_block_device(const Region *region, char ret[static REGION_DEVICE_MAX]
 	return 0;
 }
 
+uint64_t region_capacity(const Region *region)
+{
+	return region->size / 16 * 15;
+}
+
 void region_lendable(const Region *region, uint64_t *ret_start, uint64_t *ret_end)
 {
 	uint64_t block = region->memory_block, end = region->start + region->size;

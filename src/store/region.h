@@ -45,6 +45,9 @@ int region_block_device(const Region *region, char ret[static REGION_DEVICE_MAX]
 /* Bytes of a memory block; 0 if the kernel has none, and cannot add memory. */
 uint64_t region_memory_block(const char *sysfs);
 
+/* Bytes of captures that it takes: what ext4 needs for itself is well below a sixteenth. */
+uint64_t region_capacity(const Region *region);
+
 /* The part that can be lent: *ret_end - *ret_start bytes of memory blocks, which may be 0. */
 void region_lendable(const Region *region, uint64_t *ret_start, uint64_t *ret_end);
 

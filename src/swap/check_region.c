@@ -18,8 +18,8 @@ static uint64_t size_wanted(const Plan *plan, const Region *region, uint64_t blo
 	uint64_t need = (uint64_t)plan->store_need, size = (uint64_t)plan->config.reserve_bytes;
 
 	if (plan->config.reserve_bytes == CONFIG_RESERVE_AUTO)
-		return need <= region->size / 16 * 15 ? region->size : placement_size(need, block);
-	return (size + block - 1) / block * block + REGION_HEAD;
+		return need <= region_capacity(region) ? region->size : placement_size(need, block);
+	return placement_round(size, block);
 }
 
 /* Captures in the region must be in the next kernel's too: it begins where it did, and does not end
