@@ -15,7 +15,6 @@ import os
 import re
 import shutil
 import time
-from dataclasses import fields
 
 from lab import accelerator, cache, host, image, package, wait
 from lab.command import say
@@ -54,8 +53,7 @@ class Guest:
             shape = Shape(current.kernel(kernel), **shape)
             kind = accelerator.choose(current)
             deb = None if bare else package.current()
-            if self.is_up:
-                raise LabError(f"{self.name} is up already; `lab/lab down {self.name}` ends it")
+            self.machine.require_down()
             try:
                 if fresh or not shape.can_be_saved:
                     self._boot(current, shape, kind)
@@ -138,8 +136,7 @@ class Guest:
         self.shell.disconnect()
         self.machine.stop()
         told = cache.read_json(self._moment / "machine.json")
-        shape = Shape(**{field.name: told[field.name] for field in fields(Shape)})
-        self._resume(image.current(), shape, told["accelerator"], self._moment)
+        self._resume(image.current(), Shape.told(told), told["accelerator"], self._moment)
 
     def cut_power(self):
         """The plug is pulled, and put in again: the kernel it was brought up with boots, on the disk as it is."""

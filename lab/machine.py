@@ -29,6 +29,11 @@ class Shape:
     filesystem: str = "ext4"    # of the root, see disk.py
     bus: str = "virtio"         # that its disk is on, see BUSES
 
+    @classmethod
+    def told(cls, told):
+        """The one that a description of a machine tells of."""
+        return cls(**{field.name: told[field.name] for field in fields(cls)})
+
     @property
     def can_be_saved(self):
         return self.bus != "nvme"       # QEMU: "nvme is not migratable"
@@ -73,18 +78,20 @@ class Machine:
 
         Boots `shape.kernel` of `image`, or goes on from the saved state `resume`.
         """
-        if self.pid():
-            raise LabError(f"{self.name} is up already; `lab/lab down {self.name}` ends it")
+        self.require_down()
         self.path.mkdir(parents=True, exist_ok=True)
         self.disk.unlink(missing_ok=True)
         disk.overlay(self.disk, *backing)
         self._run(image, shape, accelerator, resume)
 
+    def require_down(self):
+        if self.pid():
+            raise LabError(f"{self.name} is up already; `lab/lab down {self.name}` ends it")
+
     def start_again(self, image):
         """Start it as it was started first, after its end: its kernel boots, on the disk as it was left."""
         told = self.description
-        shape = Shape(**{field.name: told[field.name] for field in fields(Shape)})
-        self._run(image, shape, told["accelerator"], None)
+        self._run(image, Shape.told(told), told["accelerator"], None)
 
     def _run(self, image, shape, accelerator, resume):
         for file in (self.console, self.monitor, self.path / "pid", self.path / "serial"):
