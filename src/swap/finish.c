@@ -253,6 +253,13 @@ static void mounts_thaw(void)
 		filesystems_thaw(&mounts);
 }
 
+static void programs_release(void)
+{
+	kept_thaw();
+	(void)hold_lower(NULL);
+	(void)hurry(false);
+}
+
 /* segued's worker died under the old kernel: as calling off.  The journal may be the copy of the
  * one before (journal.h), so what the next state does is undone too. */
 static int abandoned_undo(Journal *journal, Error *err)
@@ -268,9 +275,7 @@ static int abandoned_undo(Journal *journal, Error *err)
 	(void)fault_point("undo-abandoned", NULL);
 	if (state >= SWAP_CAPTURE)
 		mounts_thaw();
-	kept_thaw();
-	(void)hold_lower(NULL);
-	(void)hurry(false);
+	programs_release();
 	if (state >= SWAP_FREEZE)
 		(void)units_thawed(units, NULL);
 	if (state >= SWAP_WARM)
@@ -295,9 +300,7 @@ static int damaged_undo(Error *err)
 	int r;
 
 	mounts_thaw();
-	kept_thaw();
-	(void)hold_lower(NULL);
-	(void)hurry(false);
+	programs_release();
 	settle_undo(NULL);
 	stage_undo();
 	r = journal_replace("unknown", &journal, err);

@@ -2,7 +2,7 @@
 /*
  * The record of the swap under way: which state it is in, since when, and how it went so far.
  *
- * It is one JSON object in a file (journal_format.h) that is replaced atomically and synced at each
+ * It is one JSON object in a file (journal_file.h) that is replaced atomically and synced at each
  * transition, before the transition takes effect, and of which the one before is kept; whoever
  * finds the machine, in whatever boot, reads there what is true.  In landing, between the jump and
  * systemd, it lies in memory instead: waiting for the disk would be part of the blackout, and

@@ -15,6 +15,7 @@
 #include "swap/state.h"
 
 #define MAGIC "segue-journal"
+
 int journal_encode(json_object *object, char **ret_text, size_t *ret_size, Error *err)
 {
 	const char *body = json_object_to_json_string_ext(
@@ -115,10 +116,10 @@ int journal_file_load(const char *path, json_object **ret, Error *ret_damage, Er
 }
 
 /* The first one has none, and one without is still replaced atomically. */
-static bool copy_make(const char *path, const char *copy)
+static void copy_make(const char *path, const char *copy)
 {
 	(void)unlink(copy);
-	return link(path, copy) == 0;
+	(void)!link(path, copy);
 }
 
 int journal_file_save(const char *path, json_object *object, bool keep, Error *err)
@@ -130,6 +131,6 @@ int journal_file_save(const char *path, json_object *object, bool keep, Error *e
 	if (r < 0)
 		return r;
 	if (copy && keep)
-		(void)copy_make(path, copy);
+		copy_make(path, copy);
 	return file_write_atomic(AT_FDCWD, path, text, size, 0600, err);
 }
