@@ -36,7 +36,6 @@ static void test_handover(void **state)
 	handover_refused("version", "version 2");
 	handover_refused("types", "\"root\" is not of type object");
 	handover_refused("below-zero", "\"modules_first\"");
-	handover_refused("probe-below", "\"modules_probe\"");
 }
 
 /* Reads it under the name that it has in a store. */

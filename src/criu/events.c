@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The sixth thing that criu is given, see shim.c: two states of event descriptors that it does not
+ * The seventh thing that criu is given, see shim.c: two states of event descriptors that it does not
  * carry.  It takes them from /proc/PID/fdinfo/N, so what it reads there is changed for it.
  *
  * - A periodic timerfd that has expired and not been read shows no time left (timerfd_show() in the

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The seventh thing that criu is given, see shim.c: at the dump it writes a line to the descriptor
+ * The eighth thing that criu is given, see shim.c: at the dump it writes a line to the descriptor
  * SEGUE_PEERS for each TCP connection, see swap/peers.h.  What the peer will send next is in criu's
  * images, too, but there the addresses are in one and the sequence numbers in others.
  */

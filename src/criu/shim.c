@@ -2,7 +2,7 @@
 /*
  * segue-criu.so: loaded into an unmodified criu with LD_PRELOAD.
  *
- * It gives criu seven things for which it has no option; the last two are in events.c and peers.c:
+ * It gives criu eight things for which it has no option; the last two are in events.c and peers.c:
  *
  * 1. It enters the namespaces of the unit (SEGUE_NAMESPACES: descriptor numbers, comma separated)
  *    after the dynamic loader is through, before main().  A sandboxed unit must be dumped from
@@ -35,6 +35,12 @@
  *    round of copying in advance stops them only to hand their pages to pipes, at full speed; what
  *    is spliced from there to the images (criu/page-xfer.c) is not to take processor and disk from
  *    them.
+ *
+ * 6. With SEGUE_PROBE set, criu does not look at what only a dump wants to know of the kernel: the
+ *    sock_diag modules, for which kerndat_init() in criu/kerndat.c has the kernel run modprobe, and
+ *    whether links tell of the namespace of their peer, for which it makes a second network
+ *    namespace and a veth.  It takes both for missing, and nftables' sets as well; so what it
+ * leaves in /run/criu.kdat is for restoring only.
  */
 /* Without this, <sys/stat.h> makes fstatat another name for fstatat64; here both are to be defined.
  */
@@ -44,6 +50,7 @@
 #include <fcntl.h>
 #include <linux/elf.h>
 #include <linux/futex.h>
+#include <linux/netlink.h>
 #include <linux/ptrace.h>
 #include <sched.h>
 #include <stdbool.h>
@@ -51,6 +58,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -66,7 +74,7 @@
 #define IO_LAST        (2 << 13 | 7)
 #define NICE_LAST      19
 
-static bool ignore_userns, gentle;
+static bool ignore_userns, gentle, probe;
 static int barrier_ready = -1, barrier_go = -1;
 
 static int env_fd(const char *name)
@@ -99,6 +107,7 @@ __attribute__((constructor)) static void shim_start(void)
 
 	ignore_userns = getenv("SEGUE_IGNORE_USERNS") != NULL;
 	gentle = getenv("SEGUE_GENTLE") != NULL;
+	probe = getenv("SEGUE_PROBE") != NULL;
 	barrier_ready = env_fd("SEGUE_BARRIER_READY");
 	barrier_go = env_fd("SEGUE_BARRIER_GO");
 	if (namespaces)
@@ -225,4 +234,46 @@ ssize_t splice(int from, loff_t *from_offset, int to, loff_t *to_offset, size_t 
 		gentle = false;
 	}
 	return real(from, from_offset, to, to_offset, size, flags);
+}
+
+int socket(int domain, int type, int protocol)
+{
+	static int (*real)(int, int, int);
+
+	if (!real)
+		next_function("socket", &real);
+	if (probe && domain == AF_NETLINK && protocol == NETLINK_SOCK_DIAG) {
+		errno = EPROTONOSUPPORT;
+		return -1;
+	}
+	return real(domain, type, protocol);
+}
+
+/* One network namespace a process will do; kerndat_link_nsid() makes do without a second. */
+int unshare(int flags)
+{
+	static int (*real)(int);
+	static bool has_network;
+
+	if (!real)
+		next_function("unshare", &real);
+	if (probe && flags & CLONE_NEWNET) {
+		if (has_network) {
+			errno = EPERM;
+			return -1;
+		}
+		has_network = true;
+	}
+	return real(flags);
+}
+
+struct nft_ctx;
+int nft_run_cmd_from_buffer(struct nft_ctx *nft, const char *command);
+int nft_run_cmd_from_buffer(struct nft_ctx *nft, const char *command)
+{
+	static int (*real)(struct nft_ctx *, const char *);
+
+	if (!real)
+		next_function("nft_run_cmd_from_buffer", &real);
+	return probe ? -1 : real(nft, command);
 }

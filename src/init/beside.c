@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -14,60 +15,21 @@
 #include "base/cleanup.h"
 #include "base/process.h"
 #include "init/root.h"
+#include "swap/criu.h"
 
+#define CRIU_ANSWERS   "/run/criu.kdat" /* KERNDAT_CACHE_FILE of criu/include/kerndat.h */
 #define PROBE_LIMIT_MS 15000
 #define DEPTH_MAX      4
 #define AHEAD_MAX      ((off_t)64 << 20) /* larger ones are restored lazily */
 
-static int probe_wait[2]; /* ends of a pipe on which nothing comes but its end */
-
-/* The probe goes by itself when those are loaded that it needs, or will not be. */
-static int probe_modules_work(void *userdata, Error *err)
+static int modules_work(void *userdata, Error *err)
 {
-	int r = root_load_modules(userdata, "modules_first", "modules_probe", err);
-
-	(void)close(probe_wait[1]);
-	return r;
+	return root_load_other_modules(userdata, err);
 }
 
-static void probe_modules_wait(void)
+int beside_load_modules(Worker *worker, json_object *handover, Error *err)
 {
-	char none;
-
-	(void)!read(probe_wait[0], &none, 1);
-}
-
-/* One may need another of those for the probe, whose symbols are not there yet. */
-static int other_modules_work(void *userdata, Error *err)
-{
-	int r;
-
-	(void)close(probe_wait[1]);
-	r = root_load_modules(userdata, "modules_probe", NULL, err);
-	if (r != -ENOENT)
-		return r;
-	probe_modules_wait();
-	return root_load_modules(userdata, "modules_probe", NULL, err);
-}
-
-int beside_load_modules(ModuleWorkers *workers, json_object *handover, Error *err)
-{
-	int r;
-
-	if (pipe2(probe_wait, O_CLOEXEC) < 0)
-		return error_errno(err, -errno, "Loading modules");
-	r = worker_start(&workers->probe, probe_modules_work, handover, err);
-	if (r == 0)
-		r = worker_start(&workers->others, other_modules_work, handover, err);
-	(void)close(probe_wait[1]);
-	return r;
-}
-
-int beside_finish_modules(ModuleWorkers *workers, int limit_ms, Error *err)
-{
-	int r = worker_finish(&workers->probe, limit_ms, err);
-
-	return r < 0 ? r : worker_finish(&workers->others, limit_ms, err);
+	return worker_start(worker, modules_work, handover, err);
 }
 
 /* criu tries TCP repair on a connection with itself, and would wait for ever where there is none.
@@ -90,16 +52,19 @@ static int probe_work(void *userdata, Error *err)
 	int r = loopback_up(err);
 
 	(void)userdata;
-	probe_modules_wait();
+	(void)setenv("LD_PRELOAD", CRIU_SHIM, 1);
+	(void)setenv("SEGUE_PROBE", "1", 1);
 	return r < 0 ? r : process_run(argv, PROBE_LIMIT_MS, NULL, err);
 }
 
 int beside_probe(Worker *worker, Error *err)
 {
-	int r = worker_start(worker, probe_work, NULL, err);
+	return worker_start(worker, probe_work, NULL, err);
+}
 
-	(void)close(probe_wait[0]);
-	return r;
+void beside_probe_forget(void)
+{
+	(void)unlink(CRIU_ANSWERS);
 }
 
 /* ---- reading ahead ---- */

@@ -41,8 +41,7 @@ typedef struct Landing {
 	Journal *journal; /* NULL before the root filesystem is there */
 	Restore *restore;
 	int store_fd, initramfs;
-	ModuleWorkers modules; /* beside what is done here, see beside.h */
-	Worker probe;
+	Worker modules, probe; /* beside what is done here, see beside.h */
 } Landing;
 
 static void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -105,7 +104,7 @@ static int pids_reserve(Landing *landing, Error *err)
 
 static int modules_load(Landing *landing, Error *err)
 {
-	int r = root_load_modules(landing->handover, NULL, "modules_first", err);
+	int r = root_load_modules(landing->handover, err);
 
 	return r < 0 ? r : beside_load_modules(&landing->modules, landing->handover, err);
 }
@@ -144,7 +143,7 @@ static int journal_continue(Landing *landing, Error *err)
 
 static int modules_wait(Landing *landing, Error *err)
 {
-	int r = beside_finish_modules(&landing->modules, MODULES_LIMIT_MS, err);
+	int r = worker_finish(&landing->modules, MODULES_LIMIT_MS, err);
 
 	root_empty_initramfs(landing->initramfs);
 	return r;
@@ -209,7 +208,10 @@ static int units_restore(Landing *landing, Error *err)
 
 	/* If it cannot tell, criu finds out by itself. */
 	(void)worker_finish(&landing->probe, PROBE_LIMIT_MS, NULL);
-	return r < 0 ? r : restore_units(landing->restore, err);
+	if (r == 0)
+		r = restore_units(landing->restore, err);
+	beside_probe_forget();
+	return r;
 }
 
 static int units_adopt(Landing *landing, Error *err)

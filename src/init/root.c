@@ -67,20 +67,20 @@ static int modules_load(json_object *modules, size_t from, size_t to, Error *err
 	return 0;
 }
 
-static size_t modules_mark(json_object *handover, const char *mark, size_t n)
-{
-	size_t at = mark ? (size_t)json_opt_int(handover, mark, 0) : n;
-
-	return at < n ? at : n;
-}
-
-int root_load_modules(json_object *handover, const char *from, const char *to, Error *err)
+int root_load_modules(json_object *handover, Error *err)
 {
 	json_object *modules = json_opt_array(handover, "modules");
-	size_t n = json_length(modules);
+	size_t n = json_length(modules), first = (size_t)json_opt_int(handover, "modules_first", 0);
 
-	return modules_load(modules, from ? modules_mark(handover, from, n) : 0,
-			    modules_mark(handover, to, n), err);
+	return modules_load(modules, 0, first < n ? first : n, err);
+}
+
+int root_load_other_modules(json_object *handover, Error *err)
+{
+	json_object *modules = json_opt_array(handover, "modules");
+
+	return modules_load(modules, (size_t)json_opt_int(handover, "modules_first", 0),
+			    json_length(modules), err);
 }
 
 static int device_mount(json_object *o, const char *target, Error *err)

@@ -9,9 +9,9 @@
 /* /proc, /sys, /dev and the like, as every init makes them. */
 int root_prepare(Error *err);
 
-/* Loads modules of the handover, in order, from and up to a number that it has by that name; NULL:
- * the begin, or the end. */
-int root_load_modules(json_object *handover, const char *from, const char *to, Error *err);
+/* Loads those modules of the handover, in order, that the root filesystem takes; or the others. */
+int root_load_modules(json_object *handover, Error *err);
+int root_load_other_modules(json_object *handover, Error *err);
 
 /* Mounts the root filesystem and makes it "/".  *ret_initramfs: what was "/" before. */
 int root_switch(json_object *handover, int *ret_initramfs, Error *err);

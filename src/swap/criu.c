@@ -22,7 +22,6 @@
 #include "base/process.h"
 
 #define CRIU_PROGRAM "/usr/sbin/criu"
-#define CRIU_SHIM    SEGUE_LIBEXECDIR "/segue-criu.so"
 
 void criu_job_free(CriuJob *job)
 {

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 
+#define CRIU_SHIM           SEGUE_LIBEXECDIR "/segue-criu.so"
 #define CRIU_NAMESPACES_MAX 6
 #define CRIU_ARGS_MAX       512
 

@@ -11,12 +11,17 @@
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
 static const JsonMember head[] = {
-	{"id", json_type_string},         {"direction", json_type_string},
-	{"init", json_type_string},       {"pid_last", json_type_int},
-	{"modules", json_type_array},     {"modules_first", json_type_int},
-	{"modules_probe", json_type_int}, {"console_level", json_type_int, true},
-	{"root", json_type_object},       {"mounts", json_type_array},
-	{"store", json_type_object},      {"back", json_type_object, true},
+	{"id", json_type_string},
+	{"direction", json_type_string},
+	{"init", json_type_string},
+	{"pid_last", json_type_int},
+	{"modules", json_type_array},
+	{"modules_first", json_type_int},
+	{"console_level", json_type_int, true},
+	{"root", json_type_object},
+	{"mounts", json_type_array},
+	{"store", json_type_object},
+	{"back", json_type_object, true},
 };
 static const JsonMember module[] = {{"path", json_type_string},
 				    {"options", json_type_string, true}};
@@ -60,8 +65,6 @@ static int handover_check(json_object *o, Error *err)
 		return error_set(err, -EBADMSG, "\"direction\": \"%.32s\" is not known", direction);
 	if (json_opt_int(o, "modules_first", 0) < 0)
 		return error_set(err, -EBADMSG, "\"modules_first\" is below zero");
-	if (json_opt_int(o, "modules_probe", 0) < json_opt_int(o, "modules_first", 0))
-		return error_set(err, -EBADMSG, "\"modules_probe\" is below \"modules_first\"");
 	return 0;
 }
 

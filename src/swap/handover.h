@@ -4,7 +4,6 @@
  *   { "version": 1, "id": swap id, "direction": "forward"|"return",
  *     "modules": [ { "path": "/segue/modules/00-virtio.ko", "options": "" } ],    in load order
  *     "modules_first": how many of them the root filesystem takes,
- *     "modules_probe": how many these are with those that criu's look at the kernel takes,
  *     "console_level": 7,                                                         of the messages
  *     "root": { "source", "uuid", "fstype", "options" },
  *     "mounts": [ { "point", "source", "uuid", "fstype", "options" } ],           others on devices

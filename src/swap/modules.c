@@ -314,39 +314,6 @@ int modules_add_filesystem(ModuleSet *set, const char *fstype, const char *optio
 
 int modules_add_restore(ModuleSet *set, Error *err)
 {
-	/* The aliases by which the kernel itself asks for them (net/core/sock_diag.c): their names
-	 * change. */
-	static const struct {
-		const char *alias, *name;
-	} diag[] = {
-		{"net-pf-16-proto-4-type-1", "unix_diag"},
-		{"net-pf-16-proto-4-type-2", "inet_diag"},
-		{"net-pf-16-proto-4-type-2-6", "tcp_diag"},
-		{"net-pf-16-proto-4-type-2-17", "udp_diag"},
-		{"net-pf-16-proto-4-type-2-255", "raw_diag"},
-		{"net-pf-16-proto-4-type-17", "packet_diag"},
-		{"net-pf-16-proto-4-type-16", "netlink_diag"},
-	};
-
-	static const char *const tried[] = {"veth", "tun"};
-
-	for (size_t i = 0; i < sizeof(diag) / sizeof(diag[0]); i++) {
-		int r = modules_add(set, diag[i].alias, err);
-
-		/* What is built in need not list its aliases.  That a kernel lacks one altogether
-		 * is for kernel_check_features() to judge. */
-		if (r == -ENOENT)
-			r = modules_add_optional(set, diag[i].name, err);
-		if (r < 0)
-			return r;
-	}
-	/* criu makes links of these to see what it can do with them. */
-	for (size_t i = 0; i < sizeof(tried) / sizeof(tried[0]); i++) {
-		int r = modules_add_optional(set, tried[i], err);
-
-		if (r < 0)
-			return r;
-	}
 	return modules_add(set, "nf_tables", err);
 }
 

@@ -39,7 +39,8 @@ int modules_add_optional(ModuleSet *set, const char *alias, Error *err);
  * sets there), or NULL. */
 int modules_add_filesystem(ModuleSet *set, const char *fstype, const char *options, Error *err);
 
-/* Adds what CRIU asks the kernel about sockets with, and what the hold filters with. */
+/* Adds what the hold filters with.  What CRIU asks the kernel about sockets with it only needs for
+ * a dump. */
 int modules_add_restore(ModuleSet *set, Error *err);
 
 /* Adds what makes /dev/pmem0 of a memmap=SIZE!START region, for the ram store. */

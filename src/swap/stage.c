@@ -62,13 +62,9 @@ static int filesystem_add(ModuleSet *set, const RootDevice *device, Error *err)
 	return r < 0 ? error_prefix(err, "Filesystem %s", device->point) : 0;
 }
 
-/* How many of them what takes; each more than the one before. */
-typedef struct ModuleMarks {
-	size_t first, probe; /* as in handover.h */
-} ModuleMarks;
-
+/* *ret_first: how many of them the root filesystem takes. */
 static int modules_collect(const Plan *plan, const Kernel *kernel, ModuleSet **ret,
-			   ModuleMarks *ret_marks, Error *err)
+			   size_t *ret_first, Error *err)
 {
 	_cleanup_(cleanup_modules) ModuleSet *set = NULL;
 	LinkVisit visit = {.err = err};
@@ -78,12 +74,11 @@ static int modules_collect(const Plan *plan, const Kernel *kernel, ModuleSet **r
 		r = filesystem_add(set, &plan->root, err);
 	for (size_t i = 0; r == 0 && i < plan->n_devices; i++)
 		r = filesystem_add(set, &plan->devices[i], err);
-	ret_marks->first = modules_count(set);
-	if (r == 0)
-		r = modules_add_restore(set, err);
-	ret_marks->probe = modules_count(set);
+	*ret_first = modules_count(set);
 	if (r == 0 && strcmp(plan->store->name, "ram") == 0)
 		r = modules_add_pmem(set, err);
+	if (r == 0)
+		r = modules_add_restore(set, err);
 	if (r < 0)
 		return error_prefix(err, "Kernel %s", kernel->version);
 	visit.set = set;
@@ -147,7 +142,7 @@ static json_object *console_level(void)
 }
 
 static json_object *handover_make(const Plan *plan, const char *id, const char *direction,
-				  const ModuleSet *set, const ModuleMarks *marks)
+				  const ModuleSet *set, size_t first)
 {
 	json_object *o = json_object_new_object(), *mounts = json_object_new_array();
 
@@ -157,8 +152,7 @@ static json_object *handover_make(const Plan *plan, const char *id, const char *
 	json_put_string(o, "init", "/sbin/init");
 	json_put_int(o, "pid_last", pid_last(plan));
 	(void)json_object_object_add(o, "modules", modules_list(set));
-	json_put_int(o, "modules_first", (int64_t)marks->first);
-	json_put_int(o, "modules_probe", (int64_t)marks->probe);
+	json_put_int(o, "modules_first", (int64_t)first);
 	(void)json_object_object_add(o, "console_level", console_level());
 	(void)json_object_object_add(o, "root", device_describe(&plan->root));
 	for (size_t i = 0; i < plan->n_devices; i++)
@@ -192,12 +186,12 @@ static int back_build(const Plan *plan, const char *id, const char *cmdline, jso
 {
 	_cleanup_(cleanup_modules) ModuleSet *set = NULL;
 	_cleanup_json_ json_object *handover = NULL;
-	ModuleMarks marks;
-	int r = modules_collect(plan, &plan->from, &set, &marks, err);
+	size_t first;
+	int r = modules_collect(plan, &plan->from, &set, &first, err);
 
 	if (r < 0)
 		return r;
-	handover = handover_make(plan, id, "return", set, &marks);
+	handover = handover_make(plan, id, "return", set, first);
 	r = initrd_build(BACK_INITRD, &plan->from, set, handover, err);
 	if (r < 0)
 		return r;
@@ -233,7 +227,7 @@ int stage_build(const Plan *plan, const char *id, Error *err)
 	_cleanup_free_ char *base = NULL, *cmdline = NULL;
 	_cleanup_json_ json_object *handover = NULL;
 	json_object *back = NULL;
-	ModuleMarks marks;
+	size_t first;
 	int r = file_read_line(AT_FDCWD, "/proc/cmdline", &base, err);
 
 	if (r == 0)
@@ -243,12 +237,12 @@ int stage_build(const Plan *plan, const char *id, Error *err)
 		r = back_build(plan, id, cmdline, &back, err);
 	if (r < 0)
 		return error_prefix(err, "Preparing the way back");
-	r = modules_collect(plan, &plan->to, &set, &marks, err);
+	r = modules_collect(plan, &plan->to, &set, &first, err);
 	if (r < 0) {
 		(void)json_object_put(back);
 		return r;
 	}
-	handover = handover_make(plan, id, "forward", set, &marks);
+	handover = handover_make(plan, id, "forward", set, first);
 	(void)json_object_object_add(handover, "back", back);
 	r = initrd_build(FORWARD_INITRD, &plan->to, set, handover, err);
 	if (r == 0)
