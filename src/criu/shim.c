@@ -39,8 +39,8 @@
  * 6. With SEGUE_PROBE set, criu does not look at what only a dump wants to know of the kernel: the
  *    sock_diag modules, for which kerndat_init() in criu/kerndat.c has the kernel run modprobe, and
  *    whether links tell of the namespace of their peer, for which it makes a second network
- *    namespace and a veth.  It takes both for missing, and nftables' sets as well; so what it
- * leaves in /run/criu.kdat is for restoring only.
+ *    namespace and a veth.  It takes both for missing, and nftables' sets as well; what it leaves
+ *    in /run/criu.kdat is for restoring only.
  */
 /* Without this, <sys/stat.h> makes fstatat another name for fstatat64; here both are to be defined.
  */
