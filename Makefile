@@ -5,7 +5,7 @@ BUILD_UNIT ?= build-unit
 BUILD_FUZZ ?= build-fuzz
 FUZZ_SECONDS ?= 600
 
-.PHONY: all deb install lint test-unit fuzz test test-faults demo bench-blackout bench-hub deps clean
+.PHONY: all deb install lint test-unit fuzz test test-faults test-endurance demo bench-blackout bench-hub deps clean
 
 all: $(BUILD)/build.ninja
 	meson compile -C $(BUILD)
@@ -44,6 +44,10 @@ test: deps
 # Every failure at every place where one can be ordered.
 test-faults: deps
 	test/lab/faults
+
+# Twenty swaps in a row.
+test-endurance: deps
+	test/lab/run --guests n2 endurance
 
 demo: deps
 	lab/demo

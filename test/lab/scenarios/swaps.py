@@ -16,9 +16,9 @@ ROUTE = (("forward", "7.", "Store=disk\nWarm=yes\nLazy=yes\n"),
          ("again", "7.", "Store=ram\nWarm=yes\nLazy=no\nLendRam=no\n"))
 
 
-def started(case):
-    """All that is wanted of what is kept, set up; one that cannot be is told and left out."""
-    kept = [kind(case.node) for kind in KEPT if case.wants(kind.name)]
+def started(case, kinds):
+    """All of `kinds` that is wanted, set up; one that cannot be is told and left out."""
+    kept = [kind(case.node) for kind in kinds if case.wants(kind.name)]
     with case.point("install", needed=True):
         for one in kept:
             one.install()
@@ -93,7 +93,7 @@ def ended(case, names):
 
 @scenario(limit=2400, **RESERVING)
 def swaps(case):
-    kept = started(case)
+    kept = started(case, KEPT)
     done = []
     try:
         for name, kernel, settings in ROUTE:
