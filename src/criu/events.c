@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The seventh thing that criu is given, see shim.c: two states of event descriptors that it does not
- * carry.  It takes them from /proc/PID/fdinfo/N, so what it reads there is changed for it.
+ * The seventh thing that criu is given, see shim.c: two states of event descriptors that it does
+ * not carry.  It takes them from /proc/PID/fdinfo/N, so what it reads there is changed for it.
  *
  * - A periodic timerfd that has expired and not been read shows no time left (timerfd_show() in the
  *   kernel's fs/timerfd.c); criu sets the timer to that, which disarms it for ever.  It is shown
