@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # What somebody who knows CRIU and kexec would write: dump to disk, kexec into a normal boot, restore from a unit.
-#     swap.sh KERNEL PID PORT
+#     swap.sh KERNEL PID ADDRESS PORT
 set -eu
-kernel=$1 pid=$2 port=$3
+kernel=$1 pid=$2 address=$3 port=$4
 images=/var/tmp/naive
 
 mkdir -p "$images"
@@ -28,12 +28,14 @@ Wants=network-online.target
 After=network-online.target
 [Service]
 Type=forking
-ExecStart=/usr/sbin/criu restore --images-dir $images --tcp-established --network-lock skip --restore-detached -v0
+# The target is reached without the link if its module comes late.
+ExecStartPre=/bin/sh -c "until ip -o address | grep -qwF $address; do sleep 0.1; done"
+ExecStart=/usr/sbin/criu restore --images-dir $images --tcp-established --network-lock skip --restore-detached -v1
 ExecStartPost=/usr/sbin/nft delete table inet naive
 [Install]
 WantedBy=multi-user.target
 END
 systemctl enable --quiet naive-hold naive-restore
 systemctl start naive-hold
-criu dump --tree "$pid" --images-dir "$images" --tcp-established --network-lock skip -v0
+criu dump --tree "$pid" --images-dir "$images" --tcp-established --network-lock skip -v1
 systemctl kexec
