@@ -115,12 +115,13 @@ static void test_lifetime(void **state)
 	CertificateRequest request = {.use = CERTIFICATE_NODE, .name = "a", .lifetime_s = 1};
 	Certificate none = {0};
 	Error err = {0};
-	int64_t expires_s;
+	int64_t from_s, expires_s;
 
 	assert_int_equal(early.expires_s, NOW + AUTHORITY_NODE_S);
 	assert_int_equal(early.renew_s, NOW + AUTHORITY_NODE_S / 2);
-	assert_int_equal(certificate_expiry(early.pem, &expires_s, NULL), 0);
+	assert_int_equal(certificate_validity(early.pem, &from_s, &expires_s, NULL), 0);
 	assert_int_equal(expires_s, early.expires_s);
+	assert_int_equal(from_s, NOW - AUTHORITY_SKEW_S);
 	assert_int_equal(late.expires_s, authority_expires_s(authority));
 	assert_memory_not_equal(early.serial.bytes, late.serial.bytes, early.serial.size);
 	assert_int_equal(key_request_make("a", &key, &csr, NULL), 0);

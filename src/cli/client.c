@@ -5,7 +5,7 @@
 #include <errno.h>
 
 #include "base/file.h"
-#include "cli/transfer.h"
+#include "http/transfer.h"
 
 static const TransferTarget segued = {
 	.name = "segued",

@@ -2,16 +2,13 @@
 #include "cli/hub.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <grp.h>
-#include <pwd.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "cli/transfer.h"
+#include "cli/user.h"
+#include "http/transfer.h"
 #include "hub/hub.h"
 
 #define HUB_USER "segue-hub"
@@ -89,20 +86,5 @@ const char *hub_directory(const VerbArguments *arguments)
 
 int hub_become_owner(const char *directory, Error *err)
 {
-	const struct passwd *user;
-	int r;
-
-	if (geteuid() != 0)
-		return 0;
-	user = getpwnam(HUB_USER); /* NOLINT(concurrency-mt-unsafe) */
-	if (!user)
-		return error_set(err, -ENOENT,
-				 "There is no user " HUB_USER "; systemd-sysusers makes it");
-	r = directory_make(AT_FDCWD, directory, 0700, err);
-	if (r < 0)
-		return r;
-	if (lchown(directory, user->pw_uid, user->pw_gid) < 0 || setgroups(0, NULL) < 0 ||
-	    setgid(user->pw_gid) < 0 || setuid(user->pw_uid) < 0)
-		return error_errno(err, -errno, "Making %s that of user " HUB_USER, directory);
-	return 0;
+	return user_become(HUB_USER, directory, err);
 }

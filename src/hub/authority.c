@@ -520,15 +520,38 @@ SerialText serial_text(const Serial *serial)
 	return result;
 }
 
-int certificate_expiry(const char *pem, int64_t *ret_s, Error *err)
+static int certificate_import(const char *pem, gnutls_x509_crt_t *ret, Error *err)
 {
-	_cleanup_crt_ gnutls_x509_crt_t crt = NULL;
 	gnutls_datum_t datum = datum_of(pem);
 	int e;
 
-	if ((e = gnutls_x509_crt_init(&crt)) < 0 ||
-	    (e = gnutls_x509_crt_import(crt, &datum, GNUTLS_X509_FMT_PEM)) < 0)
+	if ((e = gnutls_x509_crt_init(ret)) < 0 ||
+	    (e = gnutls_x509_crt_import(*ret, &datum, GNUTLS_X509_FMT_PEM)) < 0)
 		return gnutls_failed(e, -EBADMSG, "Not a certificate in PEM", err);
-	*ret_s = gnutls_x509_crt_get_expiration_time(crt);
 	return 0;
+}
+
+int certificate_validity(const char *pem, int64_t *ret_from_s, int64_t *ret_to_s, Error *err)
+{
+	_cleanup_crt_ gnutls_x509_crt_t crt = NULL;
+	int r = certificate_import(pem, &crt, err);
+
+	if (r < 0)
+		return r;
+	*ret_from_s = gnutls_x509_crt_get_activation_time(crt);
+	*ret_to_s = gnutls_x509_crt_get_expiration_time(crt);
+	return 0;
+}
+
+int certificate_digest(const char *pem, Digest *ret, Error *err)
+{
+	_cleanup_crt_ gnutls_x509_crt_t crt = NULL;
+	_cleanup_datum_ gnutls_datum_t der = {0};
+	int e, r = certificate_import(pem, &crt, err);
+
+	if (r < 0)
+		return r;
+	e = gnutls_x509_crt_export2(crt, GNUTLS_X509_FMT_DER, &der);
+	return e < 0 ? gnutls_failed(e, -EBADMSG, "Exporting a certificate", err)
+		     : digest_of(der.data, der.size, ret, err);
 }

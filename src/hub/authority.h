@@ -105,5 +105,8 @@ typedef struct SerialText {
 
 SerialText serial_text(const Serial *serial);
 
-/* Seconds since 1970 at which certificates in PEM end; -EBADMSG. */
-int certificate_expiry(const char *pem, int64_t *ret_s, Error *err);
+/* When a certificate in PEM began, and ends, in seconds since 1970; -EBADMSG. */
+int certificate_validity(const char *pem, int64_t *ret_from_s, int64_t *ret_to_s, Error *err);
+
+/* The SHA-256 of a certificate in PEM: of its DER form; -EBADMSG. */
+int certificate_digest(const char *pem, Digest *ret, Error *err);

@@ -143,7 +143,7 @@ int identity_load(Db *db, int64_t now_s, Identity *ret, Error *err)
 {
 	_cleanup_identity_ Identity identity = {0};
 	sqlite3_stmt *row;
-	int64_t expires_s = 0;
+	int64_t from_s = 0, expires_s = 0;
 	int r = db_query(db, &row, err,
 			 "SELECT certificate, key, names, hub_certificate, hub_key FROM authority",
 			 "");
@@ -156,7 +156,7 @@ int identity_load(Db *db, int64_t now_s, Identity *ret, Error *err)
 				 "interrupted; remove it and run segue hub init again");
 	r = identity_read(db, row, now_s, &identity, err);
 	(void)sqlite3_reset(row);
-	if (r < 0 || (r = certificate_expiry(identity.certificate, &expires_s, err)) < 0)
+	if (r < 0 || (r = certificate_validity(identity.certificate, &from_s, &expires_s, err)) < 0)
 		return r;
 	identity.renew_s = expires_s - AUTHORITY_HUB_S / 2;
 	/* The clock may also have been put back since. */

@@ -337,13 +337,13 @@ void http_close(Http *http)
 	free(http);
 }
 
-/* The permissions of the file, as an access control list with an entry for each group
+/* The permissions of the file, as an access control list with an entry for each group, and the link
  * (linux/posix_acl_xattr.h; the entries are in the order of their tags). */
 static int socket_open_to(const char *path, const Permits *permits)
 {
 	struct posix_acl_xattr_header *acl;
 	struct posix_acl_xattr_entry *entry;
-	size_t n = permits->n + 4, size = sizeof(*acl) + n * sizeof(*entry);
+	size_t n = permits->n + 4 + (permits->link != 0), size = sizeof(*acl) + n * sizeof(*entry);
 	_cleanup_free_ char *memory = calloc(1, size);
 
 	if (!memory)
@@ -352,6 +352,9 @@ static int socket_open_to(const char *path, const Permits *permits)
 	acl->a_version = htole32(POSIX_ACL_XATTR_VERSION);
 	entry = (struct posix_acl_xattr_entry *)(void *)(acl + 1);
 	*entry++ = (struct posix_acl_xattr_entry){htole16(ACL_USER_OBJ), htole16(06), 0};
+	if (permits->link)
+		*entry++ = (struct posix_acl_xattr_entry){htole16(ACL_USER), htole16(06),
+							  htole32(permits->link)};
 	*entry++ = (struct posix_acl_xattr_entry){htole16(ACL_GROUP_OBJ), 0, 0};
 	for (size_t i = 0; i < permits->n; i++)
 		*entry++ = (struct posix_acl_xattr_entry){htole16(ACL_GROUP), htole16(06),
@@ -376,9 +379,9 @@ int http_listen(const char *path, const Permits *permits, int *ret_fd, Error *er
 	/* Who may ask nothing may not take up a connection either. */
 	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || chmod(path, 0600) < 0)
 		return error_errno(err, -errno, "Listening on %s", path);
-	r = permits->n > 0 ? socket_open_to(path, permits) : 0;
+	r = permits->n > 0 || permits->link ? socket_open_to(path, permits) : 0;
 	if (r < 0)
-		return error_errno(err, r, "Letting groups connect to %s", path);
+		return error_errno(err, r, "Letting others than root connect to %s", path);
 	if (listen(fd, HTTP_BACKLOG) < 0)
 		return error_errno(err, -errno, "Listening on %s", path);
 	*ret_fd = steal_fd(&fd);

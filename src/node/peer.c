@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <systemd/sd-daemon.h>
@@ -51,6 +52,16 @@ static int group_permit(Permits *permits, const char *key, const char *name, uns
 	return 0;
 }
 
+static uid_t link_user(void)
+{
+	struct passwd entry, *found = NULL;
+	char buffer[16384];
+
+	if (getpwnam_r(PEER_LINK_USER, &entry, buffer, sizeof(buffer), &found) == 0 && found)
+		return found->pw_uid;
+	return 0;
+}
+
 int permits_load(const Config *config, Permits *ret, Error *err)
 {
 	_cleanup_permits_ Permits permits = {0};
@@ -63,6 +74,7 @@ int permits_load(const Config *config, Permits *ret, Error *err)
 				 err);
 	if (r < 0)
 		return r;
+	permits.link = link_user();
 	*ret = permits;
 	permits = (Permits){0};
 	return 0;
@@ -94,7 +106,7 @@ int peer_verbs(int fd, const Permits *permits, unsigned *ret_verbs, Error *err)
 		return error_errno(err, -ENOMEM, "Asking who the client is");
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &groups_size) < 0)
 		return error_errno(err, -errno, "Asking for the client's groups");
-	verbs = group_verbs(permits, peer.gid);
+	verbs = group_verbs(permits, peer.gid) | (peer.uid == permits->link ? PEER_LINK_VERBS : 0);
 	for (size_t i = 0; i < groups_size / sizeof(gid_t); i++)
 		verbs |= group_verbs(permits, groups[i]);
 	*ret_verbs = verbs;

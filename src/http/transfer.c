@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli/transfer.h"
+#include "http/transfer.h"
 
 #include <curl/curl.h>
 #include <errno.h>
@@ -30,20 +30,20 @@ static const struct {
 	const char *name;
 	int code;
 } codes[] = {
-	{"not-permitted", -EACCES}, {"busy", -EBUSY},       {"not-found", -ENOENT},
-	{"invalid", -EINVAL},       {"too-large", -EINVAL}, {"refused", -ECANCELED},
-	{"exists", -EEXIST},
+	{"not-permitted", -EACCES}, {"busy", -EBUSY},
+	{"not-found", -ENOENT},     {"invalid", -EINVAL},
+	{"too-large", -EINVAL},     {"refused", -ECANCELED},
+	{"exists", -EEXIST},        {"unauthorized", -EKEYREJECTED},
 };
 
-/* What it said is the whole story: it names what was attempted. */
-static int answer_error(const TransferTarget *target, json_object *body, long status, Error *err)
+int transfer_refused(const char *by, json_object *body, long status, Error *err)
 {
 	const char *name, *message;
 	json_object *error;
 
 	if (!body || json_get_object(body, "error", &error, NULL) < 0)
-		return error_set(err, -EIO, "%s answered with status %ld; see journalctl -u %s",
-				 target->name, status, target->name);
+		return error_set(err, -EIO, "%s answered with status %ld; its journal says more",
+				 by, status);
 	name = json_opt_string(error, "code", "");
 	message = json_opt_string(error, "message", "no reason given");
 	for (size_t i = 0; i < sizeof(codes) / sizeof(*codes); i++) {
@@ -83,6 +83,7 @@ static int transfer_run(const TransferTarget *target, const char *method, const 
 	(void)curl_easy_setopt(curl, CURLOPT_URL, url);
 	(void)curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
 	(void)curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+	(void)curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, target->limit_ms);
 	(void)curl_easy_setopt(curl, CURLOPT_PROXY, "");
 	(void)curl_easy_setopt(curl, CURLOPT_HTTPHEADER, header);
 	(void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
@@ -115,7 +116,7 @@ int transfer_ask(const TransferTarget *target, const char *method, const char *p
 		return r;
 	answer = json_tokener_parse(text);
 	if (status < 200 || status > 299)
-		return answer_error(target, answer, status, err);
+		return transfer_refused(target->name, answer, status, err);
 	if (ret_body)
 		*ret_body = steal_ptr(&answer);
 	return 0;
@@ -128,5 +129,5 @@ int transfer_file(const TransferTarget *target, const char *path, FILE *to, Erro
 
 	if (r < 0)
 		return r;
-	return status == 200 ? 0 : answer_error(target, NULL, status, err);
+	return status == 200 ? 0 : transfer_refused(target->name, NULL, status, err);
 }
