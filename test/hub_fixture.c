@@ -83,6 +83,7 @@ int hub_fixture_start(HubFixture *fixture, Error *err)
 {
 	_cleanup_free_ char *state = text_format("%s/state", fixture->directory);
 	_cleanup_free_ char *notify = text_format("%s/notify", fixture->directory);
+	_cleanup_free_ char *listen = text_format("127.0.0.1:%u", fixture->port);
 	const char *program = getenv("SEGUE_HUB"); /* NOLINT(concurrency-mt-unsafe) */
 	_cleanup_close_ int fd = notify_open(notify, err);
 	pid_t pid;
@@ -93,8 +94,8 @@ int hub_fixture_start(HubFixture *fixture, Error *err)
 	if (pid == 0) {
 		(void)setenv("NOTIFY_SOCKET", notify, 1); /* NOLINT(concurrency-mt-unsafe) */
 		if (program)
-			(void)execl(program, program, "--directory", state, "--listen",
-				    "127.0.0.1:0", "--socket", fixture->socket, (char *)NULL);
+			(void)execl(program, program, "--directory", state, "--listen", listen,
+				    "--socket", fixture->socket, (char *)NULL);
 		_exit(127);
 	}
 	if (pid < 0)

@@ -15,7 +15,8 @@ typedef struct HubFixture {
 	unsigned port;
 } HubFixture;
 
-/* Makes a hub and starts it; the program is that of $SEGUE_HUB.  -ETIMEDOUT: it was not ready. */
+/* Makes a hub and starts it, on the port that it had before; the program is that of $SEGUE_HUB.
+ * -ETIMEDOUT: it was not ready. */
 int hub_fixture_make(HubFixture *ret, Error *err);
 int hub_fixture_start(HubFixture *fixture, Error *err);
 

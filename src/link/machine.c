@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "link/machine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "http/transfer.h"
+
+#define LOOK_MS         10000L
+#define SWAP_MS         120000L
+#define KEPT_MAX        256   /* as many as the hub takes */
+#define SWAP_DETAIL_MAX 32768 /* of what a report tells of a swap: the hub takes 64 KiB in all */
+
+static int segued_ask(const char *socket, const char *method, const char *path, json_object *body,
+		      long limit_ms, json_object **ret, Error *err)
+{
+	const TransferTarget target = {
+		.name = "segued",
+		.socket = socket,
+		.who = "only root and the user segue-link may; systemctl restart segued",
+		.limit_ms = limit_ms,
+	};
+
+	return transfer_ask(&target, method, path, body, ret, err);
+}
+
+static int look(const char *socket, const char *path, json_object **ret, Error *err)
+{
+	return segued_ask(socket, "GET", path, NULL, LOOK_MS, ret, err);
+}
+
+/* Whether what is kept here works. */
+static const char *health_of(json_object *node, json_object *units)
+{
+	json_object *list = json_opt_array(units, "units");
+
+	if (!list)
+		return "unknown";
+	for (size_t i = 0; i < json_length(list); i++) {
+		json_object *unit = json_object_array_get_idx(list, i);
+
+		if (strcmp(json_opt_string(unit, "state", ""), "active") != 0)
+			return "failing";
+	}
+	return json_opt_string(node, "config_error", NULL) ? "failing" : "ok";
+}
+
+static json_object *kept_of(json_object *node)
+{
+	json_object *kept = json_object_new_array(), *all = json_opt_array(node, "kept");
+
+	for (size_t i = 0; i < json_length(all) && i < KEPT_MAX; i++)
+		(void)json_object_array_add(kept,
+					    json_object_get(json_object_array_get_idx(all, i)));
+	return kept;
+}
+
+int machine_report(const char *socket, json_object **ret, Error *err)
+{
+	_cleanup_json_ json_object *node = NULL, *units = NULL, *swap = NULL;
+	_cleanup_json_ json_object *report = json_object_new_object();
+	_cleanup_free_ char *boot = NULL;
+	int r;
+
+	if ((r = look(socket, "/v1/status", &node, err)) < 0 ||
+	    (r = look(socket, "/v1/swap", &swap, err)) < 0 ||
+	    (r = file_read_line(AT_FDCWD, "/proc/sys/kernel/random/boot_id", &boot, err)) < 0)
+		return r;
+	(void)look(socket, "/v1/units", &units, NULL);
+	json_put_string(report, "kernel", json_opt_string(node, "kernel", ""));
+	json_put_string(report, "version", json_opt_string(node, "version", ""));
+	json_put_string(report, "boot_id", boot);
+	json_put_string(report, "health", health_of(node, units));
+	(void)json_object_object_add(report, "kept", kept_of(node));
+	if (swap &&
+	    strlen(json_object_to_json_string_ext(swap, JSON_C_TO_STRING_PLAIN)) < SWAP_DETAIL_MAX)
+		(void)json_object_object_add(report, "swap", steal_ptr(&swap));
+	*ret = steal_ptr(&report);
+	return 0;
+}
+
+static void id_copy(char to[ORDER_TEXT_MAX + 1], json_object *swap)
+{
+	(void)snprintf(to, ORDER_TEXT_MAX + 1, "%s", json_opt_string(swap, "id", ""));
+}
+
+int machine_last_swap(const char *socket, char ret[ORDER_TEXT_MAX + 1], Error *err)
+{
+	_cleanup_json_ json_object *swap = NULL, *log = NULL;
+	int r;
+
+	if ((r = look(socket, "/v1/swap", &swap, err)) < 0 ||
+	    (r = look(socket, "/v1/log", &log, err)) < 0)
+		return r;
+	if (!swap && json_object_is_type(log, json_type_array) && json_length(log) > 0)
+		swap = json_object_get(json_object_array_get_idx(log, json_length(log) - 1));
+	id_copy(ret, swap);
+	return 0;
+}
+
+int machine_swap(const char *socket, LinkOrder *order, Error *err)
+{
+	_cleanup_json_ json_object *body = link_order_request(order), *answer = NULL;
+	int r = segued_ask(socket, "POST", "/v1/swap", body, SWAP_MS, &answer, err);
+
+	if (r == 0)
+		id_copy(order->swap, answer);
+	return r;
+}
+
+int machine_judge(const char *socket, LinkOrder *order, bool patient, Error *err)
+{
+	_cleanup_json_ json_object *node = NULL, *swap = NULL, *log = NULL;
+	int r;
+
+	if ((r = look(socket, "/v1/status", &node, err)) < 0 ||
+	    (r = look(socket, "/v1/swap", &swap, err)) < 0 ||
+	    (r = look(socket, "/v1/log", &log, err)) < 0)
+		return r;
+	return link_order_judge(order, node, swap,
+				json_object_is_type(log, json_type_array) ? log : NULL, patient);
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* This machine, as segued tells of it, and what segued is asked to do with it. */
+#pragma once
+
+#include <json-c/json.h>
+
+#include "base/error.h"
+#include "link/order.h"
+
+/* What the hub is told: the body of POST /v1/report.  `socket`: that of segued. */
+int machine_report(const char *socket, json_object **ret, Error *err);
+
+/* The id of the last swap that there was; "": none. */
+int machine_last_swap(const char *socket, char ret[ORDER_TEXT_MAX + 1], Error *err);
+
+/* Begins the swap of an order, whose id is noted.  -EBUSY: another check or swap is under way;
+ * -ECONNREFUSED: segued does not run. */
+int machine_swap(const char *socket, LinkOrder *order, Error *err);
+
+/* See link_order_judge(): 1 if it is over, else 0. */
+int machine_judge(const char *socket, LinkOrder *order, bool patient, Error *err);

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where the link to a hub has what it needs. */
+#pragma once
+
+#define LINK_USER      "segue-link"
+#define LINK_CONFIG    "/etc/segue/link.conf"
+#define LINK_DIRECTORY "/var/lib/segue-link" /* that user's, and nobody else's */
+#define LINK_STATUS    "/run/segue-link/status.json"
+
+/* In the directory. */
+#define LINK_KEY         "node.key"
+#define LINK_CERTIFICATE "node.pem"
+#define LINK_AUTHORITY   "ca.pem"
+#define LINK_ORDER       "order.json"

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "link/session.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "http/body.h"
+#include "http/transfer.h"
+
+#define ANSWER_MAX ((size_t)256 << 10)
+#define CONNECT_S  10L
+#define ALIVE_S    30L /* between probes, so that no router on the way forgets the connection */
+
+struct Session {
+	CURL *curl;
+	struct curl_slist *header;
+	char *hub;
+	SessionTick *tick;
+	void *data;
+};
+
+typedef struct Answer {
+	char *text;
+	size_t size;
+} Answer;
+
+static void answer_release(Answer *answer)
+{
+	free(answer->text);
+}
+
+static size_t on_data(char *data, size_t size, size_t n, void *to)
+{
+	Answer *answer = to;
+	size_t more = size * n;
+	char *text;
+
+	if (more > ANSWER_MAX - answer->size)
+		return 0;
+	text = realloc(answer->text, answer->size + more + 1);
+	if (!text)
+		return 0;
+	memcpy(text + answer->size, data, more);
+	answer->text = text;
+	answer->size += more;
+	text[answer->size] = '\0';
+	return more;
+}
+
+static int on_progress(void *data, curl_off_t total, curl_off_t now, curl_off_t up_total,
+		       curl_off_t up_now)
+{
+	Session *session = data;
+
+	(void)total, (void)now, (void)up_total, (void)up_now;
+	return session->tick && !session->tick(session->data);
+}
+
+static void authenticate(CURL *curl, const SessionOptions *options)
+{
+	(void)curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	/* Nobody but the fleet's own authority says who the hub is. */
+	(void)curl_easy_setopt(curl, CURLOPT_CAPATH, NULL);
+	(void)curl_easy_setopt(curl, CURLOPT_CAINFO, options->authority);
+	if (!options->authority) {
+		(void)curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 0L);
+		(void)curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 0L);
+	}
+	(void)curl_easy_setopt(curl, CURLOPT_SSLCERT, options->certificate);
+	(void)curl_easy_setopt(curl, CURLOPT_SSLKEY, options->key);
+}
+
+int session_open(const SessionOptions *options, Session **ret, Error *err)
+{
+	Session *session = calloc(1, sizeof(*session));
+	CURL *curl = curl_easy_init();
+
+	if (session) {
+		session->curl = curl;
+		session->header = curl_slist_append(NULL, "Content-Type: application/json");
+		session->hub = strdup(options->hub);
+	}
+	if (!session || !curl || !session->header || !session->hub) {
+		session_close(session);
+		return error_errno(err, -ENOMEM, "Talking to the hub");
+	}
+	(void)curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+	(void)curl_easy_setopt(curl, CURLOPT_PROXY, "");
+	(void)curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, CONNECT_S);
+	(void)curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
+	(void)curl_easy_setopt(curl, CURLOPT_TCP_KEEPIDLE, ALIVE_S);
+	(void)curl_easy_setopt(curl, CURLOPT_TCP_KEEPINTVL, ALIVE_S);
+	(void)curl_easy_setopt(curl, CURLOPT_HTTPHEADER, session->header);
+	(void)curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+	(void)curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+	(void)curl_easy_setopt(curl, CURLOPT_XFERINFODATA, session);
+	(void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
+	authenticate(curl, options);
+	*ret = session;
+	return 0;
+}
+
+void session_set_tick(Session *session, SessionTick *tick, void *data)
+{
+	session->tick = tick;
+	session->data = data;
+}
+
+void session_close(Session *session)
+{
+	if (!session)
+		return;
+	curl_easy_cleanup(session->curl);
+	curl_slist_free_all(session->header);
+	free(session->hub);
+	free(session);
+}
+
+static int session_error(const Session *session, CURLcode result, Error *err)
+{
+	switch (result) {
+	case CURLE_ABORTED_BY_CALLBACK:
+		return error_set(err, -EINTR, "Asking the hub %s: interrupted", session->hub);
+	case CURLE_PEER_FAILED_VERIFICATION:
+		return error_set(err, -EPROTO,
+				 "Connecting to the hub %s: its certificate is not of the hub that "
+				 "this machine knows, is for other names, or is not valid by this "
+				 "machine's clock",
+				 session->hub);
+	case CURLE_WRITE_ERROR:
+		return error_set(err, -EBADMSG, "Asking the hub %s: its answer is too long",
+				 session->hub);
+	default:
+		return error_set(err, -EHOSTUNREACH, "Connecting to the hub %s: %s", session->hub,
+				 curl_easy_strerror(result));
+	}
+}
+
+static int session_perform(Session *session, const char *method, const char *path,
+			   json_object *body, long limit_s, Answer *answer, long *ret_status,
+			   Error *err)
+{
+	_cleanup_free_ char *url = text_format("https://%s%s", session->hub, path);
+	CURL *curl = session->curl;
+	CURLcode result;
+
+	if (!url)
+		return error_errno(err, -ENOMEM, "Asking the hub");
+	if (strcmp(method, "POST") == 0)
+		(void)curl_easy_setopt(
+			curl, CURLOPT_COPYPOSTFIELDS,
+			body ? json_object_to_json_string_ext(body, JSON_C_TO_STRING_PLAIN) : "{}");
+	else
+		(void)curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L);
+	(void)curl_easy_setopt(curl, CURLOPT_URL, url);
+	(void)curl_easy_setopt(curl, CURLOPT_TIMEOUT, limit_s);
+	(void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
+	result = curl_easy_perform(curl);
+	if (result != CURLE_OK)
+		return session_error(session, result, err);
+	(void)curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, ret_status);
+	return 0;
+}
+
+int session_ask(Session *session, const char *method, const char *path, json_object *body,
+		long limit_s, json_object **ret, Error *err)
+{
+	_cleanup_(answer_release) Answer answer = {0};
+	_cleanup_json_ json_object *object = NULL;
+	long status = 0;
+	int r = session_perform(session, method, path, body, limit_s, &answer, &status, err);
+
+	if (r < 0)
+		return r;
+	r = body_parse(answer.text ? answer.text : "", answer.size, &object, err);
+	if (status < 200 || status > 299)
+		return transfer_refused("The hub", object, status, err);
+	if (r < 0)
+		return error_set(err, -EBADMSG, "The hub %s did not answer with a JSON object",
+				 session->hub);
+	if (ret)
+		*ret = steal_ptr(&object);
+	return 0;
+}

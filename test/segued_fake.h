@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What answers on a socket as segued does, and says what it was asked. */
+#pragma once
+
+#include <sys/types.h>
+
+#include "base/error.h"
+
+typedef enum FakeAnswer {
+	FAKE_BEGINS,  /* the swap begins, and that is answered */
+	FAKE_SILENT,  /* it begins, but the connection ends without an answer */
+	FAKE_REFUSES, /* it does not begin */
+} FakeAnswer;
+
+/* Shared by the two processes. */
+typedef struct FakeState {
+	FakeAnswer answer;
+	int asked;           /* for swaps */
+	char request[512];   /* the last body of such */
+	char swap[512];      /* what GET /v1/swap answers */
+	int64_t asked_us;    /* when, monotonic */
+	char unit_state[16]; /* of the kept unit */
+} FakeState;
+
+typedef struct SeguedFake {
+	const char *socket; /* path */
+	pid_t pid;
+	FakeState *state;
+} SeguedFake;
+
+/* The id of the swap that it begins. */
+#define FAKE_SWAP "20261122-214501"
+
+int segued_fake_start(const char *socket, SeguedFake *ret, Error *err);
+void segued_fake_stop(SeguedFake *fake);
+
+/* The swap goes on, or has ended, as that. */
+void segued_fake_swap(SeguedFake *fake, const char *state, int running);
