@@ -41,7 +41,7 @@ _segue() {
 	COMPREPLY=()
 
 	if ((COMP_CWORD == 1)); then
-		words="keep unkeep list run check swap status log return release key trust rollout hub nodes node help --help --version"
+		words="keep unkeep list run check swap status log return release key trust rollout hub nodes node join leave help --help --version"
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 		return
 	fi
@@ -88,7 +88,7 @@ _segue() {
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		return
 		;;
-	--config | --root-image | --passphrase-file | --svg | --ca-certificate | --ca-key | --socket)
+	--config | --root-image | --passphrase-file | --svg | --ca-certificate | --ca-key | --socket | --ca | --token-file)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
@@ -97,6 +97,7 @@ _segue() {
 	--group | --max-* | --canary | --wave | --growth | --soak | --apart | --pair | --pair-by) return ;;
 	--quorum | --window | --priority | --min-ready | --expect) return ;;
 	--seed | --seeds | --nodes | --crashes) return ;;
+	--token | --fingerprint) return ;;
 	--fleet | --label | --uses | --hours | --note) return ;;
 	esac
 	case $verb in
@@ -143,7 +144,9 @@ _segue() {
 	"node swap") words="--kernel --release --allow-one-way --no-trial --detach --socket --json --help" ;;
 	"node cancel") words="--socket --help" ;;
 	"node revoke") words="--socket --help" ;;
-	help) words="--help keep unkeep list run check swap status log return release key trust rollout hub nodes node help" ;;
+	join) words="--token --token-file --ca --fingerprint --label --name --no-start --json --help" ;;
+	leave) words="--force --help" ;;
+	help) words="--help keep unkeep list run check swap status log return release key trust rollout hub nodes node join leave help" ;;
 	*) return ;;
 	esac
 	if [[ $cur != -* ]]; then
@@ -166,6 +169,10 @@ _segue() {
 			return
 			;;
 		"node "*) words=$(_segue_nodes) ;;
+		join)
+			mapfile -t COMPREPLY < <(compgen -A hostname -- "$cur")
+			return
+			;;
 		run)
 			mapfile -t COMPREPLY < <(compgen -c -- "$cur")
 			return

@@ -49,6 +49,8 @@ const Verb *const verbs[] = {
 	&verb_node_swap,
 	&verb_node_cancel,
 	&verb_node_revoke,
+	&verb_join,
+	&verb_leave,
 	&verb_help,
 	NULL,
 };
