@@ -438,6 +438,21 @@ static void test_revocation(void **state)
 	node_free(node);
 }
 
+/* A node whose segued is away is there all the same, and says why an order fails. */
+static void test_without_segued(void **state)
+{
+	Node *node = node_joined("mute");
+
+	(void)kill(node->segued.pid, SIGKILL);
+	(void)waitpid(node->segued.pid, NULL, 0);
+	node->segued.pid = 0;
+	link_start(node, 0);
+	await(link_says, node, "connected");
+	(void)order_give(node, ORDER);
+	await(hub_says, node, "\"state\":\"failed\",\"message\":\"Connecting to segued");
+	node_free(node);
+}
+
 static void test_health(void **state)
 {
 	Node *node = node_joined("ill");
@@ -467,6 +482,7 @@ int main(void)
 		cmocka_unit_test(test_hub_restarts),
 		cmocka_unit_test(test_renewal),
 		cmocka_unit_test(test_revocation),
+		cmocka_unit_test(test_without_segued),
 		cmocka_unit_test(test_health),
 	};
 

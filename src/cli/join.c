@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "link/join.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -79,7 +80,7 @@ static int fingerprint_get(const char *text, Digest *ret, Error *err)
 
 	for (const char *p = text; *p && n < 2L * DIGEST_SIZE; p++)
 		if (*p != ':')
-			digits[n++] = *p >= 'A' && *p <= 'F' ? (char)(*p | 0x20) : *p;
+			digits[n++] = (char)tolower((unsigned char)*p);
 	if (!digest_parse(digits, ret) || strspn(text, "0123456789abcdefABCDEF:") != strlen(text))
 		return error_set(err, -EINVAL,
 				 "--fingerprint %.80s: a SHA-256 has 64 hexadecimal digits", text);

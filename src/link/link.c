@@ -139,6 +139,10 @@ static int report_tell(Link *link, Error *err)
 
 	if (look_is_due(link))
 		machine_look(link);
+	/* Without a report: whether the hub is there, and takes us. */
+	if (!link->report && link->state != LINK_CONNECTED)
+		return session_ask(link->session, "GET", "/v1/orders?wait=0", NULL, ANSWER_S, NULL,
+				   err);
 	if (!link->report || (!forced && !report_is_news(link)))
 		return 0;
 	r = session_ask(link->session, "POST", "/v1/report", link->report, ANSWER_S, NULL, err);
