@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "hub/host.h"
 #include "hub/identity.h"
 #include "test.h"
 

@@ -15,7 +15,7 @@
 #include "cli/link.h"
 #include "cli/print.h"
 #include "cli/verb.h"
-#include "hub/token.h"
+#include "hub/join_token.h"
 #include "link/paths.h"
 #include "release/document.h"
 

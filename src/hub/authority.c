@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "hub/x509.h"
 
 #define SERIAL_SIZE  16
 #define RSA_BITS_MIN 3072
@@ -23,50 +24,6 @@ struct Authority {
 	Digest digest;
 	int64_t expires_s;
 };
-
-static void cleanup_crt(gnutls_x509_crt_t *crt)
-{
-	if (*crt)
-		gnutls_x509_crt_deinit(*crt);
-}
-static void cleanup_key(gnutls_x509_privkey_t *key)
-{
-	if (*key)
-		gnutls_x509_privkey_deinit(*key);
-}
-static void cleanup_csr(gnutls_x509_crq_t *csr)
-{
-	if (*csr)
-		gnutls_x509_crq_deinit(*csr);
-}
-static void cleanup_datum(gnutls_datum_t *d)
-{
-	if (d->data)
-		gnutls_memset(d->data, 0, d->size);
-	gnutls_free(d->data);
-}
-#define _cleanup_crt_   _cleanup_(cleanup_crt)
-#define _cleanup_key_   _cleanup_(cleanup_key)
-#define _cleanup_csr_   _cleanup_(cleanup_csr)
-#define _cleanup_datum_ _cleanup_(cleanup_datum)
-
-static int gnutls_failed(int e, int code, const char *what, Error *err)
-{
-	return error_set(err, e == GNUTLS_E_MEMORY_ERROR ? -ENOMEM : code, "%s: %s", what,
-			 gnutls_strerror(e));
-}
-
-static gnutls_datum_t datum_of(const char *text)
-{
-	return (gnutls_datum_t){.data = (unsigned char *)(uintptr_t)text,
-				.size = (unsigned)strlen(text)};
-}
-
-static int datum_text(const gnutls_datum_t *datum, char **ret, Error *err)
-{
-	*ret = strndup((const char *)datum->data, datum->size);
-	return *ret ? 0 : error_errno(err, -ENOMEM, "Exporting a certificate");
-}
 
 /* ---- an authority ---- */
 
@@ -103,7 +60,7 @@ static int authority_describe(Authority *authority, Error *err)
 	    (e = gnutls_x509_crt_export2(authority->certificate, GNUTLS_X509_FMT_PEM, &pem)) < 0 ||
 	    (e = gnutls_x509_privkey_export2_pkcs8(authority->key, GNUTLS_X509_FMT_PEM, NULL,
 						   GNUTLS_PKCS_PLAIN, &key)) < 0)
-		return gnutls_failed(e, -EBADMSG, "Exporting the certificate authority", err);
+		return x509_failed(e, -EBADMSG, "Exporting the certificate authority", err);
 	authority->expires_s = gnutls_x509_crt_get_expiration_time(authority->certificate);
 	if ((r = datum_text(&pem, &authority->pem, err)) < 0 ||
 	    (r = datum_text(&key, &authority->key_pem, err)) < 0)
@@ -119,17 +76,9 @@ static int serial_set(gnutls_x509_crt_t crt, Serial *ret, Error *err)
 	/* Positive, and of the same length always, so that no byte is dropped on the way. */
 	serial.bytes[0] = (uint8_t)((serial.bytes[0] & 0x3f) | 0x40);
 	if (e < 0 || (e = gnutls_x509_crt_set_serial(crt, serial.bytes, SERIAL_SIZE)) < 0)
-		return gnutls_failed(e, -EIO, "Numbering a certificate", err);
+		return x509_failed(e, -EIO, "Numbering a certificate", err);
 	*ret = serial;
 	return 0;
-}
-
-static int key_generate(gnutls_x509_privkey_t key, Error *err)
-{
-	int e = gnutls_x509_privkey_generate(key, GNUTLS_PK_ECDSA,
-					     GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0);
-
-	return e < 0 ? gnutls_failed(e, -EIO, "Making a key", err) : 0;
 }
 
 /* A key identifier as RFC 5280, 4.2.1.2 suggests. */
@@ -160,18 +109,8 @@ static int ca_fill(Authority *authority, const char *fleet, int64_t now_s, Error
 	    (e = key_id(crt, id, &id_size)) < 0 ||
 	    (e = gnutls_x509_crt_set_subject_key_id(crt, id, id_size)) < 0 ||
 	    (e = gnutls_x509_crt_sign2(crt, crt, authority->key, GNUTLS_DIG_SHA256, 0)) < 0)
-		return gnutls_failed(e, -EINVAL, "Making the certificate authority", err);
+		return x509_failed(e, -EINVAL, "Making the certificate authority", err);
 	return 0;
-}
-
-static int key_import(gnutls_x509_privkey_t key, const char *pem, Error *err)
-{
-	gnutls_datum_t datum = datum_of(pem);
-	int e = gnutls_x509_privkey_import2(key, &datum, GNUTLS_X509_FMT_PEM, NULL, 0);
-
-	return e < 0 ? gnutls_failed(e, -EBADMSG, "Not a private key in PEM without a passphrase",
-				     err)
-		     : 0;
 }
 
 static bool keys_match(const Authority *authority)
@@ -224,7 +163,7 @@ int authority_open(const char *certificate, const char *key, int64_t now_s, Auth
 		return r;
 	e = gnutls_x509_crt_import(authority->certificate, &datum, GNUTLS_X509_FMT_PEM);
 	if (e < 0)
-		return gnutls_failed(e, -EBADMSG, "Not a certificate in PEM", err);
+		return x509_failed(e, -EBADMSG, "Not a certificate in PEM", err);
 	if ((r = key_import(authority->key, key, err)) < 0 ||
 	    (r = authority_describe(authority, err)) < 0 ||
 	    (r = authority_check(authority, now_s, err)) < 0)
@@ -269,21 +208,6 @@ int64_t authority_expires_s(const Authority *authority)
 
 /* ---- requests ---- */
 
-static int csr_import(const char *pem, gnutls_x509_crq_t *ret, Error *err)
-{
-	_cleanup_csr_ gnutls_x509_crq_t csr = NULL;
-	gnutls_datum_t datum = datum_of(pem);
-	int e;
-
-	if (datum.size > CSR_MAX)
-		return error_set(err, -EINVAL, "\"csr\" is longer than %zu bytes", CSR_MAX);
-	if ((e = gnutls_x509_crq_init(&csr)) < 0 ||
-	    (e = gnutls_x509_crq_import(csr, &datum, GNUTLS_X509_FMT_PEM)) < 0)
-		return gnutls_failed(e, -EINVAL, "\"csr\" is no certificate request in PEM", err);
-	*ret = steal_ptr(&csr);
-	return 0;
-}
-
 static int csr_check_key(gnutls_x509_crq_t csr, Error *err)
 {
 	unsigned bits = 0;
@@ -298,74 +222,7 @@ static int csr_check_key(gnutls_x509_crq_t csr, Error *err)
 				 "P-384, Ed25519, or RSA of %d bits or more",
 				 RSA_BITS_MIN);
 	e = gnutls_x509_crq_verify(csr, 0);
-	return e < 0 ? gnutls_failed(e, -EINVAL, "\"csr\" is not signed by its key", err) : 0;
-}
-
-int csr_name(const char *pem, char ret[DOCUMENT_NAME_MAX + 1], Error *err)
-{
-	_cleanup_csr_ gnutls_x509_crq_t csr = NULL;
-	char name[DOCUMENT_NAME_MAX + 1] = "";
-	size_t size = sizeof(name);
-	int r = csr_import(pem, &csr, err);
-
-	if (r < 0)
-		return r;
-	if (gnutls_x509_crq_get_dn_by_oid(csr, GNUTLS_OID_X520_COMMON_NAME, 0, 0, name, &size) <
-		    0 ||
-	    strlen(name) != size || !name_is_valid(name))
-		return error_set(err, -EINVAL,
-				 "\"csr\": its common name is no name; give \"name\", of letters, "
-				 "digits and ._+~:-");
-	memcpy(ret, name, sizeof(name));
-	return 0;
-}
-
-static int csr_fill(const char *name, gnutls_x509_privkey_t key, char **ret_csr, Error *err)
-{
-	_cleanup_csr_ gnutls_x509_crq_t csr = NULL;
-	_cleanup_datum_ gnutls_datum_t pem = {0};
-	int e;
-
-	if ((e = gnutls_x509_crq_init(&csr)) < 0 || (e = gnutls_x509_crq_set_version(csr, 1)) < 0 ||
-	    (e = gnutls_x509_crq_set_key(csr, key)) < 0 ||
-	    (e = gnutls_x509_crq_set_dn_by_oid(csr, GNUTLS_OID_X520_COMMON_NAME, 0, name,
-					       (unsigned)strlen(name))) < 0 ||
-	    (e = gnutls_x509_crq_sign2(csr, key, GNUTLS_DIG_SHA256, 0)) < 0 ||
-	    (e = gnutls_x509_crq_export2(csr, GNUTLS_X509_FMT_PEM, &pem)) < 0)
-		return gnutls_failed(e, -EINVAL, "Making a certificate request", err);
-	return datum_text(&pem, ret_csr, err);
-}
-
-int key_request_make(const char *name, char **ret_key, char **ret_csr, Error *err)
-{
-	_cleanup_key_ gnutls_x509_privkey_t key = NULL;
-	_cleanup_datum_ gnutls_datum_t pem = {0};
-	_cleanup_free_ char *csr = NULL;
-	int e, r;
-
-	if ((e = gnutls_x509_privkey_init(&key)) < 0)
-		return gnutls_failed(e, -EIO, "Making a key", err);
-	if ((r = key_generate(key, err)) < 0 || (r = csr_fill(name, key, &csr, err)) < 0)
-		return r;
-	e = gnutls_x509_privkey_export2_pkcs8(key, GNUTLS_X509_FMT_PEM, NULL, GNUTLS_PKCS_PLAIN,
-					      &pem);
-	if (e < 0)
-		return gnutls_failed(e, -EIO, "Exporting a key", err);
-	r = datum_text(&pem, ret_key, err);
-	if (r == 0)
-		*ret_csr = steal_ptr(&csr);
-	return r;
-}
-
-int key_request_again(const char *name, const char *pem, char **ret_csr, Error *err)
-{
-	_cleanup_key_ gnutls_x509_privkey_t key = NULL;
-	int e = gnutls_x509_privkey_init(&key), r;
-
-	if (e < 0)
-		return gnutls_failed(e, -EIO, "Reading a key", err);
-	r = key_import(key, pem, err);
-	return r < 0 ? r : csr_fill(name, key, ret_csr, err);
+	return e < 0 ? x509_failed(e, -EINVAL, "\"csr\" is not signed by its key", err) : 0;
 }
 
 /* ---- certificates ---- */
@@ -450,7 +307,7 @@ static int certificate_sign(const Authority *authority, gnutls_x509_crt_t crt, i
 	    (e = gnutls_x509_crt_set_authority_key_id(crt, ca_id, ca_id_size)) < 0 ||
 	    (e = gnutls_x509_crt_sign2(crt, authority->certificate, authority->key,
 				       GNUTLS_DIG_SHA256, 0)) < 0)
-		return gnutls_failed(e, -EIO, "Signing a certificate", err);
+		return x509_failed(e, -EIO, "Signing a certificate", err);
 	return 0;
 }
 
@@ -473,12 +330,12 @@ int authority_issue(const Authority *authority, const CertificateRequest *reques
 		return r;
 	if ((e = gnutls_x509_crt_init(&crt)) < 0 || (e = public_key_set(crt, csr)) < 0 ||
 	    (e = names_set(crt, request)) < 0 || (e = uses_set(crt, request->use)) < 0)
-		return gnutls_failed(e, -EINVAL, "Making a certificate", err);
+		return x509_failed(e, -EINVAL, "Making a certificate", err);
 	if ((r = serial_set(crt, &issued.serial, err)) < 0 ||
 	    (r = certificate_sign(authority, crt, now_s - AUTHORITY_SKEW_S, ends_s, err)) < 0)
 		return r;
 	if ((e = gnutls_x509_crt_export2(crt, GNUTLS_X509_FMT_PEM, &pem)) < 0)
-		return gnutls_failed(e, -EIO, "Exporting a certificate", err);
+		return x509_failed(e, -EIO, "Exporting a certificate", err);
 	issued.expires_s = ends_s;
 	issued.renew_s = now_s + (ends_s - now_s) / 2;
 	r = datum_text(&pem, &issued.pem, err);
@@ -518,40 +375,4 @@ SerialText serial_text(const Serial *serial)
 		result.text[2 * i + 1] = digits[serial->bytes[i] & 15];
 	}
 	return result;
-}
-
-static int certificate_import(const char *pem, gnutls_x509_crt_t *ret, Error *err)
-{
-	gnutls_datum_t datum = datum_of(pem);
-	int e;
-
-	if ((e = gnutls_x509_crt_init(ret)) < 0 ||
-	    (e = gnutls_x509_crt_import(*ret, &datum, GNUTLS_X509_FMT_PEM)) < 0)
-		return gnutls_failed(e, -EBADMSG, "Not a certificate in PEM", err);
-	return 0;
-}
-
-int certificate_validity(const char *pem, int64_t *ret_from_s, int64_t *ret_to_s, Error *err)
-{
-	_cleanup_crt_ gnutls_x509_crt_t crt = NULL;
-	int r = certificate_import(pem, &crt, err);
-
-	if (r < 0)
-		return r;
-	*ret_from_s = gnutls_x509_crt_get_activation_time(crt);
-	*ret_to_s = gnutls_x509_crt_get_expiration_time(crt);
-	return 0;
-}
-
-int certificate_digest(const char *pem, Digest *ret, Error *err)
-{
-	_cleanup_crt_ gnutls_x509_crt_t crt = NULL;
-	_cleanup_datum_ gnutls_datum_t der = {0};
-	int e, r = certificate_import(pem, &crt, err);
-
-	if (r < 0)
-		return r;
-	e = gnutls_x509_crt_export2(crt, GNUTLS_X509_FMT_DER, &der);
-	return e < 0 ? gnutls_failed(e, -EBADMSG, "Exporting a certificate", err)
-		     : digest_of(der.data, der.size, ret, err);
 }

@@ -13,8 +13,8 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "hub/certificate.h"
 #include "release/digest.h"
-#include "release/document.h"
 
 #define AUTHORITY_DAY_S      ((int64_t)24 * 3600)
 #define AUTHORITY_CA_S       (AUTHORITY_DAY_S * 3650)
@@ -27,8 +27,6 @@
 #define AUTHORITY_SKEW_S  ((int64_t)600) /* that clocks may differ by */
 
 #define AUTHORITY_NODE_DOMAIN ".node.segue" /* what node NAME is called as a server */
-
-#define CSR_MAX ((size_t)16 << 10)
 
 typedef enum CertificateUse {
 	CERTIFICATE_HUB,
@@ -85,15 +83,6 @@ typedef struct CertificateRequest {
 int authority_issue(const Authority *authority, const CertificateRequest *request, int64_t now_s,
 		    Certificate *ret, Error *err);
 
-/* A new ECDSA P-256 key and a CSR for it, both PEM.  The caller frees them. */
-int key_request_make(const char *name, char **ret_key, char **ret_csr, Error *err);
-
-/* As key_request_make(), for a key that there is.  -EBADMSG. */
-int key_request_again(const char *name, const char *key, char **ret_csr, Error *err);
-
-/* The common name of a CSR.  -EINVAL: it is none, or its name is not one. */
-int csr_name(const char *csr, char ret[DOCUMENT_NAME_MAX + 1], Error *err);
-
 /* Whether `der` is a certificate that this authority has issued, whatever the time: -EKEYREJECTED.
  */
 int authority_recognise(const Authority *authority, const gnutls_datum_t *der, Serial *ret_serial,
@@ -104,9 +93,3 @@ typedef struct SerialText {
 } SerialText;
 
 SerialText serial_text(const Serial *serial);
-
-/* When a certificate in PEM began, and ends, in seconds since 1970; -EBADMSG. */
-int certificate_validity(const char *pem, int64_t *ret_from_s, int64_t *ret_to_s, Error *err);
-
-/* The SHA-256 of a certificate in PEM: of its DER form; -EBADMSG. */
-int certificate_digest(const char *pem, Digest *ret, Error *err);

@@ -12,7 +12,6 @@
 #include "hub/identity.h"
 #include "hub/wait.h"
 
-#define HUB_PORT      "8425"
 #define HUB_DIRECTORY "/var/lib/segue-hub"
 #define HUB_SOCKET    "/run/segue-hub/hub.sock"
 

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "hub/identity.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/json.h"
-
-#define HOST_NAME_LENGTH_MAX 253 /* RFC 1035 */
+#include "hub/host.h"
 
 void identity_release(Identity *identity)
 {
@@ -21,19 +19,6 @@ void identity_release(Identity *identity)
 	for (size_t i = 0; identity->names[i]; i++)
 		free(identity->names[i]);
 	*identity = (Identity){0};
-}
-
-bool host_name_is_valid(const char *name)
-{
-	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				      "0123456789-.";
-	uint8_t address[sizeof(struct in6_addr)];
-	size_t n = strlen(name);
-
-	if (inet_pton(AF_INET, name, address) == 1 || inet_pton(AF_INET6, name, address) == 1)
-		return true;
-	return n > 0 && n <= HOST_NAME_LENGTH_MAX && *name != '-' && *name != '.' &&
-	       name[n - 1] != '.' && !name[strspn(name, allowed)] && !strstr(name, "..");
 }
 
 static int hub_certify(const Authority *authority, const char *const names[], int64_t now_s,

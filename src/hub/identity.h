@@ -25,6 +25,3 @@ int identity_init(Db *db, const Authority *authority, const char *const names[],
 /* Reads it, with a new certificate of the hub's if it is time for one.  -EBADMSG: the database has
  * none. */
 int identity_load(Db *db, int64_t now_s, Identity *ret, Error *err);
-
-/* Whether it is an IP address, or a DNS name. */
-bool host_name_is_valid(const char *name);

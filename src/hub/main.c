@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "hub/api.h"
+#include "hub/host.h"
 #include "hub/listen.h"
 #include "hub/order.h"
 #include "hub/tls.h"

@@ -10,55 +10,12 @@
 #include "base/json.h"
 #include "release/document.h"
 
-#define PREFIX     "segue1"
 #define MAKE_A_NEW "; segue hub token makes a new one"
 
 static void hex_write(const uint8_t *bytes, size_t size, char *ret)
 {
 	for (size_t i = 0; i < size; i++)
 		(void)sprintf(ret + 2 * i, "%02x", bytes[i]);
-}
-
-static bool hex_read(const char *text, size_t size, uint8_t *ret)
-{
-	for (size_t i = 0; i < size; i++) {
-		unsigned value;
-
-		if (sscanf(text + 2 * i, "%2x", &value) != 1)
-			return false;
-		ret[i] = (uint8_t)value;
-	}
-	return true;
-}
-
-int token_parse(const char *text, TokenParts *ret, Error *err)
-{
-	static const char digits[] = "0123456789abcdef";
-	static const size_t sizes[] = {2L * TOKEN_ID_SIZE, 2L * TOKEN_SECRET_SIZE,
-				       2L * DIGEST_SIZE};
-	const char *parts[3], *p = text;
-	TokenParts token = {0};
-
-	if (strncmp(p, PREFIX, strlen(PREFIX)) != 0)
-		goto wrong;
-	p += strlen(PREFIX);
-	for (size_t i = 0; i < 3; i++) {
-		if (*p++ != '.' || strspn(p, digits) != sizes[i])
-			goto wrong;
-		parts[i] = p;
-		p += sizes[i];
-	}
-	if (*p || !hex_read(parts[1], TOKEN_SECRET_SIZE, token.secret) ||
-	    !digest_parse(parts[2], &token.authority))
-		goto wrong;
-	memcpy(token.id, parts[0], sizes[0]);
-	*ret = token;
-	return 0;
-wrong:
-	return error_set(err, -EINVAL,
-			 "This is no join token: it begins with " PREFIX ". and has %d characters; "
-			 "copy all of what segue hub token printed",
-			 (int)(strlen(PREFIX) + 3 + sizes[0] + sizes[1] + sizes[2]));
 }
 
 int token_make(Db *db, const TokenOffer *offer, const Digest *authority, int64_t now_s,
@@ -78,8 +35,8 @@ int token_make(Db *db, const TokenOffer *offer, const Digest *authority, int64_t
 		return error_set(err, -EIO, "Making a token: there is no randomness");
 	hex_write(id, sizeof(id), token.id);
 	hex_write(secret, sizeof(secret), secret_text);
-	(void)snprintf(token.text, sizeof(token.text), PREFIX ".%s.%s.%s", token.id, secret_text,
-		       digest_text(authority).text);
+	(void)snprintf(token.text, sizeof(token.text), TOKEN_PREFIX ".%s.%s.%s", token.id,
+		       secret_text, digest_text(authority).text);
 	if ((r = digest_of(secret, sizeof(secret), &hash, err)) < 0 ||
 	    (r = db_run(db, NULL, err,
 			"INSERT INTO tokens (id, hash, labels, note, uses_max, created_s, "

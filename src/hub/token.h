@@ -1,20 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Join tokens: who has one may become a node, as often as it says, until it expires.
- *
- * The text is "segue1.ID.SECRET.CA": CA is the SHA-256 of the authority's certificate, by which the
- * node knows the hub before it has anything else to know it by.  Only the secret's hash is stored.
- */
+/* Join tokens at the hub: who has one may become a node, as often as it says, until it expires.
+ * Only the hash of the secret is stored. */
 #pragma once
 
 #include <json-c/json.h>
 
 #include "hub/db.h"
-#include "release/digest.h"
+#include "hub/join_token.h"
 
-#define TOKEN_ID_SIZE        8
-#define TOKEN_SECRET_SIZE    16
-#define TOKEN_TEXT_MAX       128
 #define TOKEN_USES_MAX       100000
 #define TOKEN_LIFETIME_S     ((int64_t)24 * 3600)
 #define TOKEN_LIFETIME_MIN_S 60
@@ -32,15 +25,6 @@ typedef struct TokenOffer {
 	int64_t lifetime_s;
 	const char *note;
 } TokenOffer;
-
-/* The parts of a token's text; -EINVAL: it is none. */
-typedef struct TokenParts {
-	char id[2 * TOKEN_ID_SIZE + 1];
-	uint8_t secret[TOKEN_SECRET_SIZE];
-	Digest authority;
-} TokenParts;
-
-int token_parse(const char *text, TokenParts *ret, Error *err);
 
 int token_make(Db *db, const TokenOffer *offer, const Digest *authority, int64_t now_s,
 	       TokenText *ret, Error *err);

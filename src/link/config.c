@@ -10,7 +10,8 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/ini.h"
-#include "hub/hub.h"
+#include "hub/host.h"
+#include "release/document.h"
 
 #define CONFIG_SIZE_MAX ((size_t)64 << 10)
 #define PORT_MAX        65535

@@ -9,7 +9,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "hub/authority.h"
+#include "hub/certificate.h"
 
 #define ANSWER_S 30L
 

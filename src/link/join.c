@@ -10,8 +10,8 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "hub/authority.h"
-#include "hub/token.h"
+#include "hub/certificate.h"
+#include "hub/join_token.h"
 #include "link/credential.h"
 #include "link/session.h"
 
