@@ -56,6 +56,8 @@ int worker_finish(Worker *worker, int limit_ms, Error *err)
 		return error_set(err, -ETIMEDOUT, "It took longer than %d s", limit_ms / 1000);
 	if (n != (ssize_t)sizeof(answer))
 		return error_set(err, -EIO, "The worker died");
+	/* It may have given up its rights, and be somebody else's by now. */
+	answer.text[sizeof(answer.text) - 1] = '\0';
 	return answer.code < 0 ? error_set(err, answer.code, "%s", answer.text) : 0;
 }
 
