@@ -83,6 +83,10 @@ static void test_orders_are_checked(void **state)
 		assert_int_equal(take(wrong[i], &order, &err), -EINVAL);
 		assert_int_equal(order.id, 7);
 	}
+	assert_int_equal(take("{\"id\":7,\"kind\":\"swap\",\"release\":\"r7\"}", &order, &err),
+			 -EOPNOTSUPP);
+	assert_non_null(strstr(err.text, "--kernel"));
+	assert_int_equal(order.id, 7);
 	memset(long_one, 'x', 299);
 	long_one[299] = '\0';
 	too_long = text_format("{\"id\":7,\"kind\":\"swap\",\"kernel\":\"%s\"}", long_one);

@@ -271,10 +271,6 @@ static int order_begin(Link *link, json_object *given, Error *err)
 	if (order.id == 0)
 		return error_set(err, -EBADMSG, "The hub has sent what is no order: %s",
 				 wrong.text);
-	if (r == 0 && *order.release)
-		r = error_set(&wrong, -EOPNOTSUPP,
-			      "This node takes no kernel out of a release by itself; install it "
-			      "there, and order the swap with --kernel");
 	if (r == 0)
 		r = machine_last_swap(link->options->socket, order.before, &wrong);
 	if (r < 0) {

@@ -91,16 +91,12 @@ static void id_copy(char to[ORDER_TEXT_MAX + 1], json_object *swap)
 
 int machine_last_swap(const char *socket, char ret[ORDER_TEXT_MAX + 1], Error *err)
 {
-	_cleanup_json_ json_object *swap = NULL, *log = NULL;
-	int r;
+	_cleanup_json_ json_object *swap = NULL;
+	int r = look(socket, "/v1/swap", &swap, err);
 
-	if ((r = look(socket, "/v1/swap", &swap, err)) < 0 ||
-	    (r = look(socket, "/v1/log", &log, err)) < 0)
-		return r;
-	if (!swap && json_object_is_type(log, json_type_array) && json_length(log) > 0)
-		swap = json_object_get(json_object_array_get_idx(log, json_length(log) - 1));
-	id_copy(ret, swap);
-	return 0;
+	if (r == 0)
+		id_copy(ret, swap);
+	return r;
 }
 
 int machine_swap(const char *socket, LinkOrder *order, Error *err)

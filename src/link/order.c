@@ -14,11 +14,12 @@
 #include "http/body.h"
 #include "link/paths.h"
 
-static int text_take(const char *text, const char *key, char *ret, size_t size, Error *err)
+static int kernel_take(const char *text, char ret[ORDER_TEXT_MAX + 1], Error *err)
 {
-	if (strlen(text) >= size)
-		return error_set(err, -EINVAL, "\"%s\" is longer than %zu bytes", key, size - 1);
-	(void)snprintf(ret, size, "%s", text);
+	if (strlen(text) > ORDER_TEXT_MAX)
+		return error_set(err, -EINVAL, "\"kernel\" is longer than %d bytes",
+				 ORDER_TEXT_MAX);
+	(void)snprintf(ret, ORDER_TEXT_MAX + 1, "%s", text);
 	return 0;
 }
 
@@ -39,14 +40,17 @@ int link_order_take(json_object *given, LinkOrder *ret, Error *err)
 
 	*ret = (LinkOrder){.id = order.id > 0 ? order.id : 0};
 	if ((r = body_take(given, BODY_MEMBERS(members), err)) < 0 ||
-	    (r = text_take(kernel, "kernel", order.kernel, sizeof(order.kernel), err)) < 0 ||
-	    (r = text_take(release, "release", order.release, sizeof(order.release), err)) < 0)
+	    (r = kernel_take(kernel, order.kernel, err)) < 0)
 		return r;
 	if (strcmp(kind, "swap") != 0)
 		return error_set(err, -EINVAL, "This node knows no orders of the kind \"%.32s\"",
 				 kind);
 	if (id <= 0)
 		return error_set(err, -EINVAL, "An order has no id");
+	if (*release)
+		return error_set(err, -EOPNOTSUPP,
+				 "This node takes no kernel out of a release by itself; install it "
+				 "there, and order the swap with --kernel");
 	*ret = order;
 	return 0;
 }
@@ -157,7 +161,7 @@ static const struct {
 	{                                                                                          \
 #member, offsetof(LinkOrder, member), sizeof(((LinkOrder *)NULL)->member)          \
 	}
-	TEXT(kernel), TEXT(release), TEXT(before), TEXT(swap), TEXT(state), TEXT(message),
+	TEXT(kernel), TEXT(before), TEXT(swap), TEXT(state), TEXT(message),
 };
 
 int link_order_save(const char *directory, const LinkOrder *order, Error *err)

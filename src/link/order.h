@@ -18,8 +18,7 @@
 
 typedef struct LinkOrder {
 	int64_t id;
-	char kernel[ORDER_TEXT_MAX + 1];  /* "": the newest installed */
-	char release[ORDER_TEXT_MAX + 1]; /* "": none */
+	char kernel[ORDER_TEXT_MAX + 1]; /* "": the newest installed */
 	bool allow_one_way, no_trial;
 	char before[ORDER_TEXT_MAX + 1]; /* id of the swap that was the last one then; "": none */
 	char swap[ORDER_TEXT_MAX + 1];   /* id of the order's own; "": not known yet */
@@ -28,7 +27,8 @@ typedef struct LinkOrder {
 } LinkOrder;
 
 /* An order as the hub gives it: each member of the type that it must have, no longer than it may
- * be, and none that is not known here.  -EINVAL; *ret has the id even so, or 0 if there is none. */
+ * be, and none that is not known here.  -EINVAL, or -EOPNOTSUPP: it is for a kernel out of a
+ * release; *ret has the id even so, or 0 if there is none. */
 int link_order_take(json_object *given, LinkOrder *ret, Error *err);
 
 /* What segued is asked: the body of POST /v1/swap. */
@@ -38,8 +38,8 @@ json_object *link_order_request(const LinkOrder *order);
 void link_order_end(LinkOrder *order, const char *state, const char *message);
 
 /*
- * Whether it is over, by what segued tells: its state, the swap under way or the last of this boot
- * (or NULL), and the log of all swaps.  `patient`: what is not there yet may still come.
+ * Whether it is over, by what segued tells: its state, the swap under way or the last one (or
+ * NULL), and the log of all swaps.  `patient`: what is not there yet may still come.
  */
 bool link_order_judge(LinkOrder *order, json_object *node, json_object *swap, json_object *log,
 		      bool patient);
