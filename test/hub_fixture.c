@@ -117,6 +117,26 @@ int hub_fixture_stop(HubFixture *fixture)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -ECANCELED;
 }
 
+static int state_change(const HubFixture *fixture, const char *sql, Error *err)
+{
+	_cleanup_free_ char *state = text_format("%s/state", fixture->directory);
+	_cleanup_db_ Db *db = NULL;
+	int r;
+
+	if ((r = db_open(state, &db, err)) < 0 || (r = db_begin(db, DB_DURABLE, err)) < 0)
+		return r;
+	return db_end(db, db_run(db, NULL, err, sql, ""), err);
+}
+
+int hub_fixture_change(HubFixture *fixture, const char *sql, Error *err)
+{
+	int r;
+
+	(void)hub_fixture_stop(fixture);
+	r = state_change(fixture, sql, err);
+	return r < 0 ? r : hub_fixture_start(fixture, err);
+}
+
 void hub_fixture_remove(HubFixture *fixture)
 {
 	(void)hub_fixture_stop(fixture);

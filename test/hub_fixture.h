@@ -23,6 +23,10 @@ int hub_fixture_start(HubFixture *fixture, Error *err);
 /* SIGTERM, and waits: its exit status; -ECANCELED: a signal ended it. */
 int hub_fixture_stop(HubFixture *fixture);
 
+/* Stops it, does to its database what the SQL says, and starts it again: what only time does else.
+ */
+int hub_fixture_change(HubFixture *fixture, const char *sql, Error *err);
+
 /* Also stops it, and removes the directory. */
 void hub_fixture_remove(HubFixture *fixture);
 

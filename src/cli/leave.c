@@ -24,13 +24,13 @@ static int hub_tell(bool force, Error *err)
 	_cleanup_link_config_ LinkConfig node = {0};
 	int r = link_config_read(LINK_CONFIG, &node, err);
 
-	if (r == -ENOENT && !force)
-		return error_set(err, -ENOENT, "This machine is no node of a hub");
+	if (r == -ENOENT)
+		return force ? 0 : error_set(err, -ENOENT, "This machine is no node of a hub");
 	if (r == 0)
 		r = link_as_user(leave, &node, err);
 	if (r < 0 && !force)
 		return error_hint(err, "segue leave --force leaves without telling the hub");
-	if (r < 0 && r != -ENOENT)
+	if (r < 0)
 		(void)fprintf(stderr,
 			      "segue: warning: %s; have it revoke this node: segue node revoke "
 			      "%s\n",

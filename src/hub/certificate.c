@@ -66,6 +66,14 @@ int key_request_make(const char *name, char **ret_key, char **ret_csr, Error *er
 	return r;
 }
 
+int key_check(const char *pem, Error *err)
+{
+	_cleanup_key_ gnutls_x509_privkey_t key = NULL;
+	int e = gnutls_x509_privkey_init(&key);
+
+	return e < 0 ? x509_failed(e, -EIO, "Reading a key", err) : key_import(key, pem, err);
+}
+
 int key_request_again(const char *name, const char *pem, char **ret_csr, Error *err)
 {
 	_cleanup_key_ gnutls_x509_privkey_t key = NULL;

@@ -19,6 +19,9 @@ int key_request_make(const char *name, char **ret_key, char **ret_csr, Error *er
 /* As key_request_make(), for a key that there is.  -EBADMSG. */
 int key_request_again(const char *name, const char *key, char **ret_csr, Error *err);
 
+/* Whether it is a key.  -EBADMSG. */
+int key_check(const char *key, Error *err);
+
 /* The common name of a CSR.  -EINVAL: it is none, or its name is not one. */
 int csr_name(const char *csr, char ret[DOCUMENT_NAME_MAX + 1], Error *err);
 

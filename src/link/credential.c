@@ -36,6 +36,37 @@ int credential_store(const char *directory, const char *file, const char *text, 
 	return file_write_atomic(AT_FDCWD, path, text, strlen(text), 0600, err);
 }
 
+static int certificate_check(const char *pem, Error *err)
+{
+	Digest digest;
+
+	return certificate_digest(pem, &digest, err);
+}
+
+static int credential_check(const char *directory, Error *err)
+{
+	static const struct {
+		const char *file;
+		int (*check)(const char *pem, Error *err);
+	} files[] = {
+		{LINK_KEY, key_check},
+		{LINK_CERTIFICATE, certificate_check},
+		{LINK_AUTHORITY, certificate_check},
+	};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < sizeof(files) / sizeof(*files); i++) {
+		_cleanup_free_ char *pem = NULL;
+
+		r = credential_load(directory, files[i].file, &pem, err);
+		if (r == 0 && (r = files[i].check(pem, err)) < 0)
+			(void)error_prefix(err, "%s/%s", directory, files[i].file);
+		if (pem)
+			explicit_bzero(pem, strlen(pem));
+	}
+	return r < 0 ? error_hint(err, "segue leave --force and segue join get another one") : 0;
+}
+
 int credential_session(const LinkConfig *node, const char *directory, bool known, Session **ret,
 		       Error *err)
 {
@@ -48,10 +79,12 @@ int credential_session(const LinkConfig *node, const char *directory, bool known
 		.certificate = known ? certificate : NULL,
 		.key = known ? key : NULL,
 	};
+	int r;
 
 	if (!authority || !certificate || !key)
 		return error_errno(err, -ENOMEM, "Talking to the hub");
-	return session_open(&options, ret, err);
+	r = known ? credential_check(directory, err) : 0;
+	return r < 0 ? r : session_open(&options, ret, err);
 }
 
 int credential_validity(const char *directory, int64_t *ret_from_s, int64_t *ret_to_s, Error *err)
@@ -59,9 +92,7 @@ int credential_validity(const char *directory, int64_t *ret_from_s, int64_t *ret
 	_cleanup_free_ char *pem = NULL;
 	int r = credential_load(directory, LINK_CERTIFICATE, &pem, err);
 
-	if (r >= 0)
-		r = certificate_validity(pem, ret_from_s, ret_to_s, err);
-	return r < 0 ? error_hint(err, "segue leave --force and segue join get another one") : 0;
+	return r < 0 ? r : certificate_validity(pem, ret_from_s, ret_to_s, err);
 }
 
 int credential_renew(Session *session, const LinkConfig *node, const char *directory, Error *err)

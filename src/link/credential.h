@@ -12,7 +12,8 @@
 /* Writes one of the files of the directory, atomically, for nobody else to read. */
 int credential_store(const char *directory, const char *file, const char *text, Error *err);
 
-/* A session with the hub, as this node if `known`. */
+/* A session with the hub, as this node if `known`.  -ENOENT, -EBADMSG: one of the files is missing
+ * or damaged. */
 int credential_session(const LinkConfig *node, const char *directory, bool known, Session **ret,
 		       Error *err);
 

@@ -3,20 +3,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "hub/certificate.h"
 #include "hub/join_token.h"
 #include "link/credential.h"
+#include "link/probe.h"
 #include "link/session.h"
 
-#define ANSWER_S     30L
-#define CLOCK_SKEW_S 600
+#define ANSWER_S 30L
 
 static int token_check(const JoinRequest *request, TokenParts *ret, Error *err)
 {
@@ -31,26 +29,6 @@ static int token_check(const JoinRequest *request, TokenParts *ret, Error *err)
 				 digest_text(request->fingerprint).text,
 				 digest_text(&ret->authority).text);
 	return 0;
-}
-
-/* What whoever answers there shows; and whether this machine's clock can be right. */
-static int authority_fetch(const char *hub, char **ret_pem, int64_t *ret_ahead_s, Error *err)
-{
-	const SessionOptions options = {.hub = hub};
-	_cleanup_session_ Session *session = NULL;
-	_cleanup_json_ json_object *answer = NULL;
-	const char *pem = NULL;
-	int64_t time_s = 0;
-	int r = session_open(&options, &session, err);
-
-	if (r < 0 || (r = session_ask(session, "GET", "/v1/ca", NULL, ANSWER_S, &answer, err)) < 0)
-		return r;
-	if ((r = json_get_string(answer, "certificate", &pem, err)) < 0 ||
-	    (r = json_get_int(answer, "time_s", &time_s, err)) < 0)
-		return error_prefix(err, "What %s answers is not what a hub does", hub);
-	*ret_ahead_s = clock_realtime_us() / 1000000 - time_s;
-	*ret_pem = strdup(pem);
-	return *ret_pem ? 0 : error_errno(err, -ENOMEM, "Asking the hub");
 }
 
 static int authority_check(const char *pem, const char *whose, const Digest *wanted, Error *err)
@@ -71,20 +49,21 @@ static int authority_check(const char *pem, const char *whose, const Digest *wan
 }
 
 static int authority_get(const JoinRequest *request, const Digest *wanted, char **ret_pem,
-			 int64_t *ret_ahead_s, Error *err)
+			 Error *err)
 {
-	_cleanup_free_ char *pem = NULL;
+	_cleanup_probe_ Probe told = {0};
 	int r = 0;
 
 	if (!request->authority)
-		r = authority_fetch(request->node.hub, &pem, ret_ahead_s, err);
-	else if (!(pem = strdup(request->authority)))
+		r = probe(request->node.hub, &told, err);
+	else if (!(told.authority = strdup(request->authority)))
 		r = error_errno(err, -ENOMEM, "Reading the authority");
 	if (r == 0)
-		r = authority_check(pem, request->authority ? "The file" : request->node.hub,
-				    wanted, err);
+		r = authority_check(told.authority,
+				    request->authority ? "The file" : request->node.hub, wanted,
+				    err);
 	if (r == 0)
-		*ret_pem = steal_ptr(&pem);
+		*ret_pem = steal_ptr(&told.authority);
 	return r;
 }
 
@@ -128,25 +107,33 @@ static int enrol(const JoinRequest *request, const char *authority, Error *err)
 int join_enrol(const JoinRequest *request, Error *err)
 {
 	_cleanup_free_ char *authority = NULL;
-	int64_t ahead_s = 0;
 	TokenParts token;
 	int r;
 
 	if ((r = token_check(request, &token, err)) < 0 ||
-	    (r = authority_get(request, &token.authority, &authority, &ahead_s, err)) < 0 ||
+	    (r = authority_get(request, &token.authority, &authority, err)) < 0 ||
 	    (r = directory_make(AT_FDCWD, request->directory, 0700, err)) < 0)
 		return r;
 	r = enrol(request, authority, err);
-	if (r == -EPROTO && llabs(ahead_s) > CLOCK_SKEW_S)
-		return error_hint(err, "the clock here is %lld s %s the hub's: set it",
-				  (long long)llabs(ahead_s), ahead_s > 0 ? "ahead of" : "behind");
-	return r;
+	return r == -EPROTO ? probe_explain(request->node.hub, r, err) : r;
+}
+
+static int leave_ask(Session *session, Error *err)
+{
+	return session_ask(session, "POST", "/v1/leave", NULL, ANSWER_S, NULL, err);
 }
 
 int join_leave(const LinkConfig *node, const char *directory, Error *err)
 {
-	_cleanup_session_ Session *session = NULL;
+	_cleanup_session_ Session *session = NULL, *renewed = NULL;
 	int r = credential_session(node, directory, true, &session, err);
 
-	return r < 0 ? r : session_ask(session, "POST", "/v1/leave", NULL, ANSWER_S, NULL, err);
+	if (r < 0)
+		return r;
+	r = leave_ask(session, err);
+	/* A certificate that has ended serves to get the next one, and nothing else. */
+	if (r == -EKEYREJECTED && credential_renew(session, node, directory, NULL) == 0 &&
+	    (r = credential_session(node, directory, true, &renewed, err)) == 0)
+		r = leave_ask(renewed, err);
+	return r == -EPROTO ? probe_explain(node->hub, r, err) : r;
 }

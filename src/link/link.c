@@ -19,6 +19,7 @@
 #include "link/credential.h"
 #include "link/machine.h"
 #include "link/order.h"
+#include "link/probe.h"
 #include "link/state.h"
 
 #define ANSWER_S       30L
@@ -36,6 +37,7 @@ typedef struct Link {
 	Session *session;
 	Backoff backoff;
 	LinkState state;
+	int why;         /* code of the error that led there, or 0 */
 	LinkOrder order; /* id 0: none */
 	int64_t patient_until_us;
 	json_object *report; /* as this machine was when last looked at; NULL: not known */
@@ -79,8 +81,8 @@ static void pause_ms(int64_t ms)
 	}
 }
 
-/* Tells it where people look, when it changes. */
-static void state_set(Link *link, LinkState state, const char *message)
+/* Tells it where people look, when it changes.  `why`: the error that leads there, or NULL. */
+static void state_set(Link *link, LinkState state, const Error *why)
 {
 	static const char *const words[] = {
 		[LINK_NONE] = "",
@@ -89,11 +91,14 @@ static void state_set(Link *link, LinkState state, const char *message)
 		[LINK_OFFLINE] = "Cannot reach",
 		[LINK_REFUSED] = "Refused by",
 	};
+	const char *message = why ? why->text : "";
+	int code = why ? why->code : 0;
 	Error err = {0};
 
-	if (link->state == state)
+	if (link->state == state && link->why == code)
 		return;
 	link->state = state;
+	link->why = code;
 	(void)fprintf(stderr, "%s%s the hub %s as node %s%s%s\n",
 		      state >= LINK_OFFLINE ? SD_WARNING : SD_NOTICE, words[state], link->node.hub,
 		      link->node.name, *message ? ": " : "", message);
@@ -186,8 +191,8 @@ static int session_begin(Link *link, Error *err)
 	int64_t from_s = 0, to_s = 0;
 	int r;
 
-	if ((r = credential_validity(options->directory, &from_s, &to_s, err)) < 0 ||
-	    (r = credential_session(&link->node, options->directory, true, &session, err)) < 0)
+	if ((r = credential_session(&link->node, options->directory, true, &session, err)) < 0 ||
+	    (r = credential_validity(options->directory, &from_s, &to_s, err)) < 0)
 		return r;
 	session_close(link->session);
 	link->session = steal_ptr(&session);
@@ -207,8 +212,13 @@ static int certificate_renew(Link *link, Error *err)
 	if (!renewal_is_due(link))
 		return 0;
 	r = credential_renew(link->session, &link->node, link->options->directory, err);
-	if (r == 0)
-		return session_begin(link, err);
+	if (r == 0) {
+		r = session_begin(link, err);
+		/* By a clock that is ahead of the hub's, it would be old at once. */
+		if (link->renew_s < now_s() + RENEW_AGAIN_S)
+			link->renew_s = now_s() + RENEW_AGAIN_S;
+		return r;
+	}
 	if (r == -EKEYREJECTED || r == -EHOSTUNREACH || r == -EPROTO)
 		return r;
 	(void)fprintf(stderr, SD_WARNING "Renewing the certificate: %s\n", err ? err->text : "");
@@ -340,15 +350,17 @@ static int link_turn(Link *link, Error *err)
 
 	if ((r = certificate_renew(link, err)) < 0 || (r = report_tell(link, err)) < 0)
 		return r;
-	state_set(link, LINK_CONNECTED, "");
+	state_set(link, LINK_CONNECTED, NULL);
 	backoff_succeed(&link->backoff);
 	link->renewing = false;
 	return link->order.id ? order_follow(link, err) : orders_wait(link, err);
 }
 
-static void link_rest(Link *link, const Error *why)
+static void link_rest(Link *link, Error *why)
 {
-	state_set(link, LINK_OFFLINE, why->text);
+	if (why->code == -EPROTO && link->why != why->code)
+		(void)probe_explain(link->node.hub, why->code, why);
+	state_set(link, LINK_OFFLINE, why);
 	free(link->told);
 	link->told = NULL;
 	pause_ms(backoff_fail(&link->backoff, random_bits()));
@@ -362,8 +374,8 @@ static int link_refused(Link *link, Error *why, Error *err)
 		link->renew_s = 0;
 		return 0;
 	}
-	(void)error_hint(why, "run segue leave before");
-	state_set(link, LINK_REFUSED, why->text);
+	(void)error_hint(why, "segue leave comes first");
+	state_set(link, LINK_REFUSED, why);
 	return error_set(err, -EKEYREJECTED, "%s", why->text);
 }
 
@@ -376,7 +388,7 @@ static int link_begin(Link *link, Error *err)
 	if ((r = link_order_load(link->options->directory, &link->order, err)) < 0)
 		return r;
 	link->patient_until_us = clock_monotonic_us() + PATIENCE_US;
-	state_set(link, LINK_CONNECTING, "");
+	state_set(link, LINK_CONNECTING, NULL);
 	return session_begin(link, err);
 }
 

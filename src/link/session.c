@@ -129,9 +129,9 @@ static int session_error(const Session *session, CURLcode result, Error *err)
 		return error_set(err, -EINTR, "Asking the hub %s: interrupted", session->hub);
 	case CURLE_PEER_FAILED_VERIFICATION:
 		return error_set(err, -EPROTO,
-				 "Connecting to the hub %s: its certificate is not of the hub that "
-				 "this machine knows, is for other names, or is not valid by this "
-				 "machine's clock",
+				 "Connecting to the hub %s: its certificate is of another hub than "
+				 "the one joined, for other names, or not valid by this machine's "
+				 "clock",
 				 session->hub);
 	case CURLE_WRITE_ERROR:
 		return error_set(err, -EBADMSG, "Asking the hub %s: its answer is too long",
