@@ -107,6 +107,14 @@ static void test_prefix_and_suffix(void **state)
 	assert_false(text_has_suffix("vice", ".service"));
 }
 
+static void test_plain_text(void **state)
+{
+	char text[] = "caf\xc3\xa9 \x1b[2J\r\n\x7f";
+
+	text_make_plain(text);
+	assert_string_equal(text, "caf\xc3\xa9 ?[2J???");
+}
+
 static void test_nothing_is_replaced(void **state)
 {
 	char path[] = "/tmp/segue-file-XXXXXX";
@@ -150,6 +158,7 @@ int main(void)
 		cmocka_unit_test(test_missing_file_is_named),
 		cmocka_unit_test(test_directories),
 		cmocka_unit_test(test_prefix_and_suffix),
+		cmocka_unit_test(test_plain_text),
 		cmocka_unit_test(test_nothing_is_replaced),
 		cmocka_unit_test(test_no_more_than_a_maximum_is_read),
 	};

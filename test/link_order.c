@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "link/backoff.h"
 #include "link/config.h"
+#include "link/state.h"
 #include "test.h"
 
 #define NODES 10000
@@ -194,6 +195,24 @@ static void test_hubs_are_parsed(void **state)
 	}
 }
 
+/* Root reads on a terminal what a process that talks to the network has written. */
+static void test_states_are_plain(void **state)
+{
+	char directory[] = "/tmp/segue-test-link-XXXXXX";
+	const LinkConfig node = {.hub = (char[]){"hub:1"}, .name = (char[]){"a"}};
+	_cleanup_json_ json_object *told = NULL;
+	_cleanup_free_ char *path = NULL;
+
+	assert_non_null(mkdtemp(directory));
+	path = text_format("%s/status", directory);
+	assert_int_equal(link_state_read(path, &told, NULL), -ENOENT);
+	assert_int_equal(link_state_write(path, &node, LINK_OFFLINE, "no \x1b[2J", NULL), 0);
+	assert_int_equal(link_state_read(path, &told, NULL), 0);
+	assert_string_equal(json_opt_string(told, "message", ""), "no ?[2J");
+	assert_string_equal(json_opt_string(told, "state", ""), "offline");
+	(void)directory_remove(AT_FDCWD, directory, NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -203,6 +222,7 @@ int main(void)
 		cmocka_unit_test(test_ends_are_known),
 		cmocka_unit_test(test_orders_outlive_a_process),
 		cmocka_unit_test(test_hubs_are_parsed),
+		cmocka_unit_test(test_states_are_plain),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -287,3 +287,11 @@ bool text_has_suffix(const char *text, const char *suffix)
 
 	return n >= m && strcmp(text + n - m, suffix) == 0;
 }
+
+void text_make_plain(char *text)
+{
+	for (; *text; text++) {
+		if ((unsigned char)*text < ' ' || *text == '\x7f')
+			*text = '?';
+	}
+}

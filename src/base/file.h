@@ -51,3 +51,6 @@ char *text_format(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 bool text_has_prefix(const char *text, const char *prefix);
 bool text_has_suffix(const char *text, const char *suffix);
+
+/* Makes a '?' of each control character, so that a terminal shows the text and does not obey it. */
+void text_make_plain(char *text);

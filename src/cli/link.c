@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "base/file.h"
 #include "base/json.h"
 #include "base/process.h"
 #include "base/worker.h"
@@ -62,5 +63,11 @@ int link_as_user(int (*work)(void *data, Error *err), void *data, Error *err)
 	Worker worker = {0};
 	int r = worker_start(&worker, work_as_user, &as_user, err);
 
-	return r < 0 ? r : worker_finish(&worker, WORK_MS, err);
+	if (r < 0)
+		return r;
+	r = worker_finish(&worker, WORK_MS, err);
+	/* It may have been said by whoever answers. */
+	if (r < 0 && err)
+		text_make_plain(err->text);
+	return r;
 }

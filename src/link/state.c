@@ -35,7 +35,23 @@ int link_state_write(const char *path, const LinkConfig *node, LinkState state, 
 	return file_write_atomic(AT_FDCWD, path, text, strlen(text), 0644, err);
 }
 
-/* The file is the link's, and who reads it may be root. */
+static void values_make_plain(json_object *object)
+{
+	json_object_object_foreach(object, key, value)
+	{
+		_cleanup_free_ char *text = NULL;
+
+		(void)key;
+		if (!json_object_is_type(value, json_type_string))
+			continue;
+		text = strdup(json_object_get_string(value));
+		if (text)
+			text_make_plain(text);
+		(void)json_object_set_string(value, text ? text : "");
+	}
+}
+
+/* The file is the link's, which talks to the network, and who reads it may be root. */
 int link_state_read(const char *path, json_object **ret, Error *err)
 {
 	_cleanup_close_ int fd = path_open(path, O_PATH | O_CLOEXEC, err);
@@ -48,5 +64,8 @@ int link_state_read(const char *path, json_object **ret, Error *err)
 	r = file_read_max(AT_FDCWD, fd_path(fd).text, STATE_SIZE_MAX, &text, &size, err);
 	if (r >= 0)
 		r = body_parse(text, size, ret, err);
-	return r < 0 ? error_prefix(err, "%s", path) : 0;
+	if (r < 0)
+		return error_prefix(err, "%s", path);
+	values_make_plain(*ret);
+	return 0;
 }
