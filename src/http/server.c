@@ -183,11 +183,14 @@ static void connection_hand(Connection *connection)
 
 static Connection *connection_new(Http *http, struct MHD_Connection *mhd)
 {
-	const union MHD_ConnectionInfo *info;
-	Connection *connection = calloc(1, sizeof(*connection));
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	void **peer = info ? info->socket_context : NULL;
+	Connection *connection = peer ? calloc(1, sizeof(*connection)) : NULL;
 
 	if (!connection)
 		return NULL;
+	connection->call.peer = peer;
 	connection->http = http;
 	connection->mhd = mhd;
 	connection->call.body = "";
@@ -195,8 +198,6 @@ static Connection *connection_new(Http *http, struct MHD_Connection *mhd)
 	connection->call.sink = -1;
 	info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
 	connection->call.socket = info ? info->connect_fd : -1;
-	info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-	connection->call.peer = info ? (void **)(uintptr_t)&info->socket_context : NULL;
 	info = http->service.tls ? MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION)
 				 : NULL;
 	connection->call.tls = info ? (gnutls_session_t)info->tls_session : NULL;
@@ -266,19 +267,25 @@ static size_t on_unescape(void *data, struct MHD_Connection *mhd, char *text)
 	return n;
 }
 
-static void on_connection(void *data, struct MHD_Connection *mhd, void **peer,
+/* libmicrohttpd tells only here where it has its pointer; that leads to one of ours, in which the
+ * service keeps what it remembers. */
+static void on_connection(void *data, struct MHD_Connection *mhd, void **context,
 			  enum MHD_ConnectionNotificationCode code)
 {
 	Http *http = data;
+	void **peer;
 
 	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
 		http->connections++;
+		*context = calloc(1, sizeof(void *));
 		return;
 	}
 	http->connections--;
-	if (*peer && http->service.peer_free)
+	peer = *context;
+	if (peer && *peer && http->service.peer_free)
 		http->service.peer_free(*peer);
-	*peer = NULL;
+	free(peer);
+	*context = NULL;
 }
 
 static int http_attach(Http *http, sd_event *event, Error *err)
