@@ -400,7 +400,7 @@ void http_close(Http *http)
 	free(http);
 }
 
-int http_listen(const char *path, gid_t group, int *ret_fd, Error *err)
+int http_listen(const char *path, int *ret_fd, Error *err)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -413,8 +413,7 @@ int http_listen(const char *path, gid_t group, int *ret_fd, Error *err)
 	(void)unlink(path);
 	/* Who may ask nothing may not take up a connection either. */
 	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || chmod(path, 0600) < 0 ||
-	    chown(path, (uid_t)-1, group ? group : (gid_t)-1) < 0 ||
-	    chmod(path, group ? 0660 : 0600) < 0 || listen(fd, HTTP_BACKLOG) < 0)
+	    listen(fd, HTTP_BACKLOG) < 0)
 		return error_errno(err, -errno, "Listening on %s", path);
 	*ret_fd = steal_fd(&fd);
 	return 0;

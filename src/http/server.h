@@ -67,6 +67,5 @@ void http_answer_file(HttpCall *call, const char *type, int fd, uint64_t offset,
 /* An argument behind the path's question mark; NULL: it is not there. */
 const char *http_argument(const HttpCall *call, const char *name);
 
-/* A listening socket for the user that runs this and, unless it is 0, `group`; who of them may do
- * what is decided for each call. */
-int http_listen(const char *path, gid_t group, int *ret_fd, Error *err);
+/* A listening socket for the user that runs this, and root. */
+int http_listen(const char *path, int *ret_fd, Error *err);

@@ -204,7 +204,7 @@ static int serve_local(Daemon *d, const char *path, Error *err)
 	_cleanup_close_ int fd = -1;
 	int r;
 
-	if ((r = http_listen(path, 0, &fd, err)) < 0 ||
+	if ((r = http_listen(path, &fd, err)) < 0 ||
 	    (r = http_open(d->event, fd, &service, &d->local, err)) < 0)
 		return r;
 	(void)steal_fd(&fd);
