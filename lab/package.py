@@ -34,9 +34,14 @@ def _copy_tree(place):
     return cache.digest(*(part for name in packaged for part in (name, place / name)))
 
 
+def build_root():
+    """The directory of the chroot that packages are built in: a Debian 13 with every library that they need."""
+    return cache.directory("build") / f"{chroot.RELEASE}-{cache.digest(' '.join(BUILD_PACKAGES))}"
+
+
 def _build_chroot(log):
     """The chroot with all that a build needs; made, or given what debian/control newly asks for, when out of date."""
-    path = cache.directory("build") / f"{chroot.RELEASE}-{cache.digest(' '.join(BUILD_PACKAGES))}"
+    path = build_root()
     if not path.exists():
         say("making the build chroot")
         shutil.rmtree(path.parent)
