@@ -10,10 +10,8 @@
 #define PID_LIMIT    (4 << 20) /* PID_MAX_LIMIT of a 64-bit kernel */
 
 static const JsonMember head[] = {
-	{"units", json_type_array},
-	{"mounts", json_type_array},
-	{"sysctl", json_type_object},
-	{"carried", json_type_array},
+	{"units", json_type_array},   {"mounts", json_type_array}, {"sysctl", json_type_object},
+	{"carried", json_type_array}, {"private", json_type_int},
 };
 static const JsonMember mount[] = {{"point", json_type_string}, {"from", json_type_string, true}};
 static const JsonMember carried[] = {{"point", json_type_string}, {"directory", json_type_string}};

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
+#include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "base/file.h"
@@ -22,13 +22,20 @@ static struct Renamed {
 } renamed[PRIVATE_MAX];
 static size_t n_renamed;
 
-/* Nobody can have made something of the new name: it is a random one. */
-static int directory_rename(const char *parent, const char *name, int length, const char **ret_new,
-			    Error *err)
+/* A restore that the machine did not outlive has renamed it. */
+static bool is_renamed(const char *old, const char *new)
+{
+	struct stat st;
+
+	return !path_exists(AT_FDCWD, old) && lstat(new, &st) == 0 && S_ISDIR(st.st_mode) &&
+	       st.st_uid == geteuid();
+}
+
+static int directory_rename(const char *parent, const char *name, int length, int64_t number,
+			    const char **ret_new, Error *err)
 {
 	_cleanup_free_ char *old = text_format("%s" SYSTEMD_NAME "%.*s", parent, length, name);
 	_cleanup_free_ char *new = NULL;
-	uint64_t number;
 
 	for (size_t i = 0; old && i < n_renamed; i++)
 		if (strcmp(renamed[i].old, old) == 0) {
@@ -37,19 +44,18 @@ static int directory_rename(const char *parent, const char *name, int length, co
 		}
 	if (n_renamed == PRIVATE_MAX)
 		return error_set(err, -E2BIG, "More than %d private directories", PRIVATE_MAX);
-	if (getrandom(&number, sizeof(number), 0) != sizeof(number))
-		return error_errno(err, -EIO, "Finding a name");
-	new = text_format("%s" SEGUE_NAME "%016llx", parent, (unsigned long long)number);
+	new = text_format("%s" SEGUE_NAME "%016llx-%zu", parent, (unsigned long long)number,
+			  n_renamed);
 	if (!old || !new)
 		return error_errno(err, -ENOMEM, "Renaming %s", name);
-	if (renameat2(AT_FDCWD, old, AT_FDCWD, new, RENAME_NOREPLACE) < 0)
+	if (renameat2(AT_FDCWD, old, AT_FDCWD, new, RENAME_NOREPLACE) < 0 && !is_renamed(old, new))
 		return error_errno(err, -errno, "Renaming %s", old);
 	renamed[n_renamed] = (struct Renamed){steal_ptr(&old), steal_ptr(&new)};
 	*ret_new = renamed[n_renamed++].new;
 	return 0;
 }
 
-static int private_settle(json_object *mount, Error *err)
+static int private_settle(json_object *mount, int64_t number, Error *err)
 {
 	static const char *const parents[] = {"/tmp/", "/var/tmp/"};
 	const char *from = json_opt_string(mount, "from", "");
@@ -63,7 +69,7 @@ static int private_settle(json_object *mount, Error *err)
 		    !text_has_prefix(from + strlen(parents[i]), SYSTEMD_NAME))
 			continue;
 		length = (int)strcspn(name, "/");
-		r = directory_rename(parents[i], name, length, &new, err);
+		r = directory_rename(parents[i], name, length, number, &new, err);
 		if (r < 0)
 			return r;
 		new_from = text_format("%s%s", new, name + length);
@@ -75,10 +81,10 @@ static int private_settle(json_object *mount, Error *err)
 	return 0;
 }
 
-int private_directories_settle(json_object *mounts, Error *err)
+int private_directories_settle(json_object *mounts, int64_t number, Error *err)
 {
 	for (size_t i = 0; i < json_length(mounts); i++) {
-		int r = private_settle(json_object_array_get_idx(mounts, i), err);
+		int r = private_settle(json_object_array_get_idx(mounts, i), number, err);
 
 		if (r < 0)
 			return r;

@@ -285,7 +285,8 @@ static int tree_start(Restore *restore, Tree *tree, int cgroup_fd, Error *err)
 	if (r == 0)
 		r = tree_arguments(restore, tree, err);
 	if (r == 0)
-		r = private_directories_settle(json_opt_array(namespaces, "mnt"), err);
+		r = private_directories_settle(json_opt_array(namespaces, "mnt"),
+					       json_opt_int(restore->capture, "private", 0), err);
 	if (r == 0)
 		r = namespaces_make(namespaces, tree->images_fd, cgroup_fd,
 				    restore_elapsed_us(restore), &tree->job, err);

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -235,25 +236,33 @@ static int capture_all(Swap *swap, Error *err)
 	return worker_join(&network, r, -1, err);
 }
 
-static json_object *header_make(const Swap *swap)
+static int header_make(const Swap *swap, json_object **ret, Error *err)
 {
-	json_object *o = json_object_new_object();
+	json_object *o;
+	int64_t private;
 
+	if (getrandom(&private, sizeof(private), 0) != sizeof(private))
+		return error_errno(err, -EIO, "Asking for a random number");
+	o = json_object_new_object();
+	json_put_int(o, "private", private);
 	json_put_string(o, "id", json_opt_string(journal_object(swap->journal), "id", ""));
 	json_put_string(o, "from", swap->plan.from.version);
 	json_put_string(o, "to", swap->plan.to.version);
 	json_put_int(o, "frozen_us", swap->frozen.realtime_us);
 	json_put_int(o, "frozen_tsc", swap->frozen.tsc);
 	json_put_int(o, "tsc_hz", clock_tsc_hz(swap->begun, swap->frozen));
-	return o;
+	*ret = o;
+	return 0;
 }
 
 static int step_capture(Swap *swap, Error *err)
 {
-	_cleanup_json_ json_object *header = header_make(swap), *late = json_object_new_array();
+	_cleanup_json_ json_object *header = NULL, *late = json_object_new_array();
 	KeptUnits *kept = &swap->plan.kept;
-	int r = capture_describe(kept, &swap->plan.mounts, swap->capture_fd, late, err);
+	int r = header_make(swap, &header, err);
 
+	if (r == 0)
+		r = capture_describe(kept, &swap->plan.mounts, swap->capture_fd, late, err);
 	/* Something may have come up since check; better to call off than to lose it. */
 	if (r == 0 && findings_refuse(late)) {
 		_cleanup_free_ char *summary = findings_summary(late);
