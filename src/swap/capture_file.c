@@ -25,6 +25,7 @@ static const JsonMember tree[] = {
 	{"sid", json_type_int, true},    {"namespaces", json_type_object},
 	{"externals", json_type_array},
 };
+static const JsonMember openfile[] = {{"path", json_type_string}};
 static const JsonMember external[] = {{"kind", json_type_string},
 				      {"path", json_type_string, true},
 				      {"directory", json_type_string, true},
@@ -79,7 +80,8 @@ static int unit_check(json_object *o, Error *err)
 	if (r < 0 || (r = component_check(o, "directory", err)) < 0 ||
 	    (r = cgroup_check(o, err)) < 0 ||
 	    (r = json_check_list(o, "tasks", task, COUNT(task), err)) < 0 ||
-	    (r = json_check_list(o, "trees", tree, COUNT(tree), err)) < 0)
+	    (r = json_check_list(o, "trees", tree, COUNT(tree), err)) < 0 ||
+	    (r = json_check_list(o, "openfiles", openfile, COUNT(openfile), err)) < 0)
 		return r;
 	for (size_t i = 0; r == 0 && i < json_length(tasks); i++) {
 		r = pid_check(json_object_array_get_idx(tasks, i), err);
@@ -114,6 +116,7 @@ static int capture_check(json_object *o, Error *err)
 			      CAPTURE_VERSION);
 	if (r < 0 || (r = json_check(o, head, COUNT(head), err)) < 0 ||
 	    (r = json_check_list(o, "mounts", mount, COUNT(mount), err)) < 0 ||
+	    (r = json_check_list(o, "openfiles", openfile, COUNT(openfile), err)) < 0 ||
 	    (r = json_check_list(o, "carried", carried, COUNT(carried), err)) < 0 ||
 	    (r = json_check_list(o, "units", unit, COUNT(unit), err)) < 0)
 		return r;

@@ -23,6 +23,7 @@
 #include "swap/journal.h"
 #include "swap/kexec.h"
 #include "swap/network.h"
+#include "swap/openfiles.h"
 #include "swap/plan.h"
 #include "swap/quiesce.h"
 #include "swap/report.h"
@@ -255,6 +256,27 @@ static int header_make(const Swap *swap, json_object **ret, Error *err)
 	return 0;
 }
 
+/* For a boot that comes in between: only captures on a disk outlive it. */
+static int openfiles_note_all(const Swap *swap, json_object *header, Error *err)
+{
+	const KeptUnits *kept = &swap->plan.kept;
+	json_object *files;
+	int r;
+
+	if (swap->plan.store != &store_disk)
+		return 0;
+	r = openfiles_note_boot(&swap->plan.mounts, &files, err);
+	if (r == 0)
+		(void)json_object_object_add(header, "openfiles", files);
+	for (size_t i = 0; r == 0 && i < kept->n; i++) {
+		r = openfiles_note(&kept->units[i].tasks, &swap->plan.mounts, &files, err);
+		if (r < 0)
+			return error_prefix(err, "%s", kept->units[i].name);
+		(void)json_object_object_add(kept->units[i].description, "openfiles", files);
+	}
+	return r;
+}
+
 static int step_capture(Swap *swap, Error *err)
 {
 	_cleanup_json_ json_object *header = NULL, *late = json_object_new_array();
@@ -275,6 +297,8 @@ static int step_capture(Swap *swap, Error *err)
 		r = capture_queues(kept, swap->capture_fd, err);
 	if (r == 0)
 		r = capture_all(swap, err);
+	if (r == 0)
+		r = openfiles_note_all(swap, header, err);
 	if (r == 0)
 		r = capture_finish(kept, &swap->plan.mounts, swap->capture_fd, header, err);
 	if (r == 0)
