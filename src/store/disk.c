@@ -186,6 +186,8 @@ static int disk_seal(json_object *location, int dirfd, Error *err)
 	(void)location;
 	if (r < 0)
 		return r;
+	/* sync(2) tells of no error. */
+	sync();
 	return syncfs(dirfd) < 0 ? error_errno(err, -errno, "Syncing the captures") : 0;
 }
 

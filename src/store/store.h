@@ -24,7 +24,8 @@ typedef struct Store {
 	/* Makes the place ready and empty, for writing; returns the directory for the captures. */
 	int (*reserve)(json_object *location, int *ret_dirfd, Error *err);
 
-	/* Everything written is on the medium afterwards, and survives the jump. */
+	/* Everything written is on the medium afterwards, and survives the jump.  disk: so is all
+	 * else that was written to any disk, so that the captures fit what they find there. */
 	int (*seal)(json_object *location, int dirfd, Error *err);
 
 	/* After the jump, with the root filesystem and the host's mounts in place: finds what was

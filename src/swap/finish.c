@@ -25,6 +25,7 @@
 #include "swap/lazy.h"
 #include "swap/mounts.h"
 #include "swap/paths.h"
+#include "swap/pending.h"
 #include "swap/quiesce.h"
 #include "swap/report.h"
 #include "swap/rest.h"
@@ -255,6 +256,7 @@ static void mounts_thaw(void)
 
 static void programs_release(void)
 {
+	(void)pending_mark(PENDING_FILE, PENDING_ENDED, NULL);
 	kept_thaw();
 	(void)hold_lower(NULL);
 	(void)hurry(false);
@@ -328,8 +330,8 @@ static int cold_boot_report(Journal *journal, Error *err)
 				swap_states[state].name);
 		if (json_object_object_get_ex(o, "store", NULL))
 			(void)captures_wipe(o, NULL);
-		stage_undo();
 	}
+	stage_undo();
 	for (size_t i = 0; i < json_length(units); i++)
 		json_put_string(json_object_array_get_idx(units, i), "outcome", "cold");
 	return journal_end(journal, SWAP_FAILED, &why, err);

@@ -18,6 +18,7 @@
 #include "swap/modules.h"
 #include "swap/network.h"
 #include "swap/paths.h"
+#include "swap/pending.h"
 
 #define FORWARD_INITRD SEGUE_SWAP_DIR "/forward.cpio"
 #define BACK_INITRD    SEGUE_SWAP_DIR "/back.cpio"
@@ -186,9 +187,13 @@ static int back_build(const Plan *plan, const char *id, const char *cmdline, jso
 {
 	_cleanup_(cleanup_modules) ModuleSet *set = NULL;
 	_cleanup_json_ json_object *handover = NULL;
+	_cleanup_free_ char *back_cmdline = NULL;
 	size_t first;
 	int r = modules_collect(plan, &plan->from, &set, &first, err);
 
+	/* Without segue.fault=: failures are ordered for the way forward. */
+	if (r == 0)
+		r = kexec_cmdline(cmdline, NULL, &back_cmdline, err);
 	if (r < 0)
 		return r;
 	handover = handover_make(plan, id, "return", set, first);
@@ -198,8 +203,23 @@ static int back_build(const Plan *plan, const char *id, const char *cmdline, jso
 	*ret = json_object_new_object();
 	json_put_string(*ret, "image", plan->from.image);
 	json_put_string(*ret, "initrd", BACK_INITRD);
-	json_put_string(*ret, "cmdline", cmdline);
+	json_put_string(*ret, "cmdline", back_cmdline);
 	return 0;
+}
+
+/* Captures on a disk outlive this boot and the next: whatever ends them, the boot after it goes the
+ * same way back. */
+static int pending_build(const Plan *plan, const char *id, json_object *back, Error *err)
+{
+	_cleanup_json_ json_object *next = json_object_new_object();
+
+	if (plan->store != &store_disk)
+		return 0;
+	json_put_string(next, "id", id);
+	json_put_string(next, "image", json_opt_string(back, "image", ""));
+	json_put_string(next, "initrd", json_opt_string(back, "initrd", ""));
+	json_put_string(next, "cmdline", json_opt_string(back, "cmdline", ""));
+	return pending_stage(PENDING_FILE, next, err);
 }
 
 static bool is_chosen(const char *key, const char *base, const char *append)
@@ -235,8 +255,12 @@ int stage_build(const Plan *plan, const char *id, Error *err)
 				 plan->config.kexec_append, &cmdline, err);
 	if (r == 0)
 		r = back_build(plan, id, cmdline, &back, err);
-	if (r < 0)
+	if (r == 0)
+		r = pending_build(plan, id, back, err);
+	if (r < 0) {
+		(void)json_object_put(back);
 		return error_prefix(err, "Preparing the way back");
+	}
 	r = modules_collect(plan, &plan->to, &set, &first, err);
 	if (r < 0) {
 		(void)json_object_put(back);
@@ -257,4 +281,5 @@ void stage_undo(void)
 	(void)kexec_unload(NULL);
 	(void)unlink(FORWARD_INITRD);
 	(void)unlink(BACK_INITRD);
+	(void)unlink(PENDING_FILE);
 }

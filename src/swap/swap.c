@@ -24,6 +24,7 @@
 #include "swap/kexec.h"
 #include "swap/network.h"
 #include "swap/openfiles.h"
+#include "swap/pending.h"
 #include "swap/plan.h"
 #include "swap/quiesce.h"
 #include "swap/report.h"
@@ -277,6 +278,12 @@ static int openfiles_note_all(const Swap *swap, json_object *header, Error *err)
 	return r;
 }
 
+/* From here on the next boot restores them, whatever ends this one. */
+static int pending_arm(const Swap *swap, Error *err)
+{
+	return swap->plan.store == &store_disk ? pending_mark(PENDING_FILE, PENDING_ARMED, err) : 0;
+}
+
 static int step_capture(Swap *swap, Error *err)
 {
 	_cleanup_json_ json_object *header = NULL, *late = json_object_new_array();
@@ -306,7 +313,7 @@ static int step_capture(Swap *swap, Error *err)
 	if (r == 0)
 		r = swap->plan.store->seal(swap->plan.location, swap->capture_fd, err);
 	fault_file("capture-sealed", swap->capture_fd, CAPTURE_FILE);
-	return r;
+	return r < 0 ? r : pending_arm(swap, err);
 }
 
 /* What adoption needs to know in the next boot. */
@@ -409,6 +416,9 @@ static void swap_undo(Swap *swap, SwapState reached)
 {
 	(void)alarm(UNDO_LIMIT_S);
 	(void)fault_point("undo", NULL);
+	/* Before any program runs on. */
+	if (reached >= SWAP_CAPTURE)
+		(void)pending_mark(PENDING_FILE, PENDING_ENDED, NULL);
 	if (reached >= SWAP_FREEZE) {
 		capture_thaw(&swap->plan.kept);
 		(void)hold_lower(NULL);
