@@ -132,6 +132,31 @@ static void test_points_are_sound(void **state)
 	}
 }
 
+static void expect_end(const char *name, FaultKind kind, FaultEnd end)
+{
+	for (size_t i = 0; i < fault_points_n; i++)
+		if (strcmp(fault_points[i].name, name) == 0) {
+			assert_int_equal(fault_end(&fault_points[i], kind), end);
+			return;
+		}
+	fail_msg("there is no point %s", name);
+}
+
+/* Whole captures on a disk outlive the machine, until the programs run again. */
+static void test_ends_of_the_machine(void **state)
+{
+	expect_end("capture", FAULT_POWER, END_AFRESH);
+	expect_end("jump", FAULT_POWER, END_RETURNED);
+	expect_end("jump", FAULT_CRASH, END_CALLED_OFF);
+	expect_end("land-handover", FAULT_PANIC, END_RETURNED);
+	expect_end("restore-units", FAULT_CRASH, END_RETURNED);
+	expect_end("restore-thaw", FAULT_POWER, END_RETURNED);
+	expect_end("boot-jump", FAULT_POWER, END_AFRESH);
+	expect_end("adopt", FAULT_POWER, END_AFRESH);
+	expect_end("confirm", FAULT_PANIC, END_AFRESH);
+	expect_end("confirm", FAULT_CRASH, END_STAYED);
+}
+
 static void test_every_step_and_kind_has_points(void **state)
 {
 	unsigned kinds = 0, steps = 0;
@@ -238,6 +263,7 @@ int main(void)
 		cmocka_unit_test(test_points_are_placed),
 		cmocka_unit_test(test_placed_points_are_listed),
 		cmocka_unit_test(test_points_are_sound),
+		cmocka_unit_test(test_ends_of_the_machine),
 		cmocka_unit_test(test_every_step_and_kind_has_points),
 		cmocka_unit_test(test_document_has_the_states),
 		cmocka_unit_test(test_document_has_the_points),

@@ -18,6 +18,7 @@
 #include "base/json.h"
 #include "base/worker.h"
 #include "init/beside.h"
+#include "init/boot.h"
 #include "init/root.h"
 #include "store/store.h"
 #include "swap/handover.h"
@@ -26,6 +27,8 @@
 #include "swap/journal.h"
 #include "swap/kexec.h"
 #include "swap/lazy.h"
+#include "swap/openfiles.h"
+#include "swap/pending.h"
 #include "swap/quiesce.h"
 #include "swap/restore.h"
 #include "swap/streams.h"
@@ -41,6 +44,7 @@ typedef struct Landing {
 	Journal *journal; /* NULL before the root filesystem is there */
 	Restore *restore;
 	int store_fd, initramfs;
+	bool after_reset;      /* a boot has come here, instead of the kernel that captured */
 	Worker modules, probe; /* beside what is done here, see beside.h */
 } Landing;
 
@@ -85,6 +89,11 @@ static void kernel_calm(char *huge_pages)
 
 /* ---- the steps, in order ---- */
 
+static bool is_forward(const Landing *landing)
+{
+	return strcmp(json_opt_string(landing->handover, "direction", "forward"), "forward") == 0;
+}
+
 static int handover_take(Landing *landing, Error *err)
 {
 	return handover_read(AT_FDCWD, HANDOVER_PATH, &landing->handover, err);
@@ -121,6 +130,23 @@ static int filesystems_enter(Landing *landing, Error *err)
 	return root_mount_others(landing->handover, err);
 }
 
+/* The way back is the same one; only who has begun it tells. */
+static void pending_take(Landing *landing)
+{
+	static const char reason[] = "the machine went down in the middle of it (a panic, a reset, "
+				     "or a power cut), and the next boot restored the programs";
+	_cleanup_json_ json_object *next = NULL;
+	json_object *journal = journal_object(landing->journal);
+
+	if (!is_forward(landing) && pending_read(PENDING_FILE, &next) == PENDING_TRIED &&
+	    strcmp(json_opt_string(next, "id", ""),
+		   json_opt_string(landing->handover, "id", "-")) == 0)
+		landing->after_reset = true;
+	/* What the other kernel found wrong says more. */
+	if (landing->after_reset && !json_opt_string(journal, "reason", NULL))
+		json_put_string(journal, "reason", reason);
+}
+
 static int journal_continue(Landing *landing, Error *err)
 {
 	_cleanup_free_ char *boot_id = NULL;
@@ -138,6 +164,7 @@ static int journal_continue(Landing *landing, Error *err)
 			json_opt_string(landing->handover, "direction", "forward"));
 	(void)file_read_line(AT_FDCWD, "/proc/sys/kernel/random/boot_id", &boot_id, NULL);
 	json_put_string(journal_object(landing->journal), "landed_boot_id", boot_id);
+	pending_take(landing);
 	return journal_enter(landing->journal, SWAP_LAND, err);
 }
 
@@ -163,7 +190,12 @@ static int store_open(Landing *landing, Error *err)
 	r = store->find(location, &landing->store_fd, err);
 	if (r == 0)
 		beside_read_ahead(landing->store_fd);
-	return r < 0 ? r : restore_new(landing->store_fd, &landing->restore, err);
+	if (r == 0)
+		r = restore_new(landing->store_fd, &landing->restore, err);
+	if (r < 0 || !landing->after_reset)
+		return r;
+	restore_after_reset(landing->restore);
+	return openfiles_check_all(restore_capture(landing->restore), err);
 }
 
 static int64_t clock_offset_us(void)
@@ -219,11 +251,24 @@ static int units_adopt(Landing *landing, Error *err)
 	return restore_adopt(landing->restore, err);
 }
 
+/* What programs do from now on the captures do not know of.  With a ram store there is nothing to
+ * be written. */
+static void pending_end(Landing *landing)
+{
+	Error why = {0};
+	int r = pending_mark(PENDING_FILE, PENDING_ENDED, &why);
+
+	if (r < 0 && r != -ENOENT)
+		journal_warn(landing->journal, why.text);
+}
+
 static int units_thaw(Landing *landing, Error *err)
 {
 	int64_t lazy_bytes;
-	int r = restore_thaw(landing->restore, err);
+	int r;
 
+	pending_end(landing);
+	r = restore_thaw(landing->restore, err);
 	(void)lazy_arrives(&lazy_bytes);
 	json_put_int(journal_object(landing->journal), "lazy_bytes", lazy_bytes);
 
@@ -261,9 +306,7 @@ static const struct Step {
 /* Ordered failures are for the way forward; the way back is what is tested with them. */
 static int step_run(Landing *landing, const struct Step *step, Error *err)
 {
-	bool forward =
-		strcmp(json_opt_string(landing->handover, "direction", "forward"), "forward") == 0;
-	int r = forward ? fault_point(step->fault, err) : 0;
+	int r = is_forward(landing) ? fault_point(step->fault, err) : 0;
 
 	return r < 0 ? r : step->run(landing, err);
 }
@@ -311,11 +354,15 @@ static void fail_back(Landing *landing, const Error *why)
 	say("going back to the old kernel");
 	(void)back_jump(landing, &error);
 	say("cannot go back: %s", error.text);
+	if (is_forward(landing) && pending_read(PENDING_FILE, NULL) == PENDING_ARMED) {
+		say("rebooting: the next boot restores the programs");
+		sync();
+		(void)reboot(RB_AUTOBOOT);
+	}
 	/* The captures stay where they are; the boot goes on and units start afresh, for which they
-	 * need the network. */
+	 * need the network.  segued reports it. */
+	(void)pending_mark(PENDING_FILE, PENDING_ENDED, NULL);
 	(void)hold_lower(NULL);
-	if (landing->journal)
-		(void)journal_end(landing->journal, SWAP_FAILED, why, NULL);
 }
 
 static void fail(Landing *landing, WayOut way_out, const Error *why)
@@ -376,16 +423,22 @@ static int land(void)
 	return 1;
 }
 
+/* The exit status. */
+static int told(int r, const Error *error)
+{
+	if (r < 0)
+		(void)fprintf(stderr, "segue-init: %s\n", error->text);
+	return r < 0 ? 1 : 0;
+}
+
 int main(int argc, char *argv[])
 {
 	Error error = {0};
 
-	if (argc == 2 && strcmp(argv[1], "streams") == 0) {
-		if (streams_give(&error) == 0)
-			return 0;
-		(void)fprintf(stderr, "segue-init: %s\n", error.text);
-		return 1;
-	}
+	if (argc == 2 && strcmp(argv[1], "streams") == 0)
+		return told(streams_give(&error), &error);
+	if (argc == 2 && strcmp(argv[1], "boot") == 0)
+		return told(boot_restore(&error), &error);
 	if (getpid() != 1) {
 		(void)fprintf(stderr, "segue-init: runs as PID 1 of a swap; see segue(8)\n");
 		return 2;

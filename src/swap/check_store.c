@@ -117,6 +117,22 @@ int plan_check_store(Plan *plan, Error *err)
 	return 0;
 }
 
+/* What restores after a panic or a power cut runs before any boot has mounted more (/usr comes with
+ * the root filesystem). */
+static void next_boot_check(Plan *plan, const char *path)
+{
+	const Mount *mount = mounts_of_path(&plan->mounts, path);
+
+	if (plan->store != &store_disk || !mount || strcmp(mount->point, "/") == 0 ||
+	    strcmp(mount->point, "/usr") == 0)
+		return;
+	findings_add(plan->findings, SEVERITY_NOTE, "next boot", path,
+		     "move it to the root filesystem",
+		     "%s is on %s, which a boot mounts too late to restore the programs from the "
+		     "disk: a panic or a power cut in the swap starts them afresh",
+		     path, mount->point);
+}
+
 int plan_check_state(Plan *plan, Error *err)
 {
 	struct statvfs vfs;
@@ -133,7 +149,10 @@ int plan_check_state(Plan *plan, Error *err)
 	/* Journal, initramfs and kernel of the way back are read before the other mounts are there.
 	 */
 	place_check(plan, SEGUE_STATE_DIR, SEGUE_SWAP_DIR, STATE_REMEDY);
-	if (plan->from.image)
+	next_boot_check(plan, SEGUE_SWAP_DIR);
+	if (plan->from.image) {
 		place_check(plan, plan->from.version, plan->from.image, STATE_REMEDY);
+		next_boot_check(plan, plan->from.image);
+	}
 	return 0;
 }

@@ -70,10 +70,10 @@ const FaultPoint fault_points[] = {
 	{"jump-kernel", SWAP_JUMP, "swap/swap.c", "step_jump", ERROR | CRASH | HANG,
 	 END_CALLED_OFF},
 
-	{"land-handover", SWAP_LAND, LAND, ERROR | PANIC, END_AFRESH},
-	{"land-pids", SWAP_LAND, LAND, ERROR, END_AFRESH},
-	{"land-modules", SWAP_LAND, LAND, ERROR | POWER, END_AFRESH},
-	{"land-root", SWAP_LAND, LAND, IO | HANG, END_AFRESH},
+	{"land-handover", SWAP_LAND, LAND, ERROR | PANIC, END_RETURNED},
+	{"land-pids", SWAP_LAND, LAND, ERROR, END_RETURNED},
+	{"land-modules", SWAP_LAND, LAND, ERROR | POWER, END_RETURNED},
+	{"land-root", SWAP_LAND, LAND, IO | HANG, END_RETURNED},
 	{"land-filesystems", SWAP_LAND, LAND, IO, END_RETURNED},
 	{"land-journal", SWAP_LAND, LAND, ERROR | CRASH | PANIC, END_RETURNED},
 	{"journal-land", SWAP_LAND, RECORD, FULL, END_RETURNED},
@@ -88,8 +88,9 @@ const FaultPoint fault_points[] = {
 	 END_RETURNED},
 	{"restore-criu", SWAP_RESTORE, "swap/criu.c", "faults_visit", CRASH | HANG, END_RETURNED},
 	{"restore-adopt", SWAP_RESTORE, LAND, ERROR | FULL, END_RETURNED},
-	{"return-kernel", SWAP_RESTORE, "init/main.c", "back_jump", ERROR, END_AFRESH},
-	{"restore-thaw", SWAP_RESTORE, LAND, PANIC | POWER, END_STAYED},
+	{"return-kernel", SWAP_RESTORE, "init/main.c", "back_jump", ERROR, END_RETURNED},
+	{"restore-thaw", SWAP_RESTORE, LAND, PANIC | POWER, END_RETURNED},
+	{"boot-jump", SWAP_RESTORE, "init/boot.c", "kernel_start", ERROR | POWER, END_AFRESH},
 
 	{"adopt", SWAP_ADOPT, "swap/finish.c", "landed_finish", CRASH | DAEMON | HANG | POWER,
 	 END_GOES_ON},
@@ -112,13 +113,18 @@ const char *const fault_ends[FAULT_ENDS] = {
 	[END_RETURNED] = "returned", [END_STAYED] = "stayed",         [END_AFRESH] = "afresh",
 };
 
+static bool ends_machine(const FaultPoint *point, FaultKind kind)
+{
+	return kind == FAULT_PANIC || kind == FAULT_POWER ||
+	       (kind == FAULT_CRASH && strcmp(point->file, "init/main.c") == 0);
+}
+
+/* From the jump until the programs run again the next boot restores them. */
 FaultEnd fault_end(const FaultPoint *point, FaultKind kind)
 {
-	if (kind == FAULT_PANIC || kind == FAULT_POWER)
-		return END_AFRESH;
-	if (kind == FAULT_CRASH && strcmp(point->file, "init/main.c") == 0)
-		return END_AFRESH;
-	return point->end;
+	if (!ends_machine(point, kind) || point->end == END_AFRESH)
+		return point->end;
+	return point->step >= SWAP_JUMP && point->step <= SWAP_RESTORE ? END_RETURNED : END_AFRESH;
 }
 
 json_object *faults_describe(void)

@@ -17,7 +17,8 @@ typedef enum FaultEnd {
 	END_REFUSED,    /* under the old kernel; nothing was touched */
 	END_CALLED_OFF, /* under the old kernel */
 	END_GOES_ON,    /* as if nothing had happened, with a warning */
-	END_RETURNED,   /* under the old kernel, to which the new one has jumped back */
+	END_RETURNED,   /* under the old kernel, to which the new one, or the next boot, has jumped
+			   back */
 	END_STAYED,     /* under the new kernel; the swap has failed, and says why */
 	END_AFRESH,     /* as after a power cut: started afresh, and the report says so, where the
 			   captures cannot be had or used any more; else from them */
@@ -35,7 +36,7 @@ typedef struct FaultPoint {
 extern const FaultPoint fault_points[];
 extern const size_t fault_points_n;
 
-/* With the machine, or PID 1, ends everything in memory. */
+/* With the machine, or PID 1, ends everything in memory: the captures are taken to be on a disk. */
 FaultEnd fault_end(const FaultPoint *point, FaultKind kind);
 
 extern const char *const fault_ends[FAULT_ENDS];

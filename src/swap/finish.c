@@ -311,6 +311,33 @@ static int damaged_undo(Error *err)
 	return r < 0 ? r : report_write(journal_object(journal), err);
 }
 
+/* Why a machine with whole captures came up without its programs. */
+static void cold_explain(json_object *journal, Error *ret_why)
+{
+	static const char remains[] = "units were started afresh, and the captures are still in "
+				      "the store";
+	const char *reason = json_opt_string(journal, "reason", NULL);
+	PendingState state = pending_read(PENDING_FILE, NULL);
+
+	if (reason)
+		(void)error_set(ret_why, -EIO, "The programs could not be restored: %s; %s", reason,
+				remains);
+	else if (state == PENDING_TRIED)
+		(void)error_set(ret_why, -EIO,
+				"The machine went down in the swap, and again while the programs "
+				"were to be restored; %s",
+				remains);
+	else if (state == PENDING_ENDED)
+		(void)error_set(ret_why, -EIO,
+				"The machine went down after the programs had run on, so that "
+				"their captures are of the past; %s",
+				remains);
+	else
+		(void)error_set(ret_why, -EIO,
+				"The machine came up without its programs after the jump; %s",
+				remains);
+}
+
 /* The machine went down before the jump, or the jump led to a cold boot: it came up without
  * segue-init, or segue-init could do nothing.  Captures that are not whole are of no use to
  * anybody. */
@@ -321,9 +348,7 @@ static int cold_boot_report(Journal *journal, Error *err)
 	Error why = {0};
 
 	if (state >= SWAP_JUMP) {
-		(void)error_set(&why, -EIO,
-				"The machine came up without its programs after the jump; units "
-				"were started afresh, and the captures are still in the store");
+		cold_explain(o, &why);
 	} else {
 		(void)error_set(&why, -EIO,
 				"The machine went down in the step %s; units were started afresh",

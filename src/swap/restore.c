@@ -108,6 +108,11 @@ json_object *restore_capture(const Restore *restore)
 	return restore->capture;
 }
 
+void restore_after_reset(Restore *restore)
+{
+	restore->tsc_hz = 0;
+}
+
 int64_t restore_elapsed_us(const Restore *restore)
 {
 	return clock_since_mark_us(restore->frozen, restore->tsc_hz);

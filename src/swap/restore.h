@@ -16,6 +16,9 @@ typedef struct Restore Restore;
 int restore_new(int dirfd, Restore **ret, Error *err);
 void restore_free(Restore *restore);
 
+/* The machine was off or reset since the capture: only the wall clock tells for how long. */
+void restore_after_reset(Restore *restore);
+
 /* Time since the first program was frozen. */
 int64_t restore_elapsed_us(const Restore *restore);
 

@@ -18,7 +18,8 @@ const SwapStateInfo swap_states[SWAP_STATES] = {
 		{
 			.name = "stage",
 			.doing = "building the way to the new kernel and back",
-			.on_disk = "the store is reserved; two initramfs, forward and back",
+			.on_disk = "the store is reserved; two initramfs, forward and back; with "
+				   "Store=disk the pending restore, staged",
 			.in_ram = "programs run",
 			.in_kernel = "the ram store's region is had back from the system; the new "
 				     "kernel may be loaded for kexec",
@@ -61,7 +62,8 @@ const SwapStateInfo swap_states[SWAP_STATES] = {
 		{
 			.name = "capture",
 			.doing = "capturing kept units",
-			.on_disk = "with Store=disk the captures, not yet whole",
+			.on_disk = "with Store=disk the captures, not yet whole; last, the pending "
+				   "restore is armed",
 			.in_ram = "programs stand still; with Store=ram the captures, not yet "
 				  "whole",
 			.in_kernel = "as in freeze; criu works in the programs",
@@ -73,14 +75,18 @@ const SwapStateInfo swap_states[SWAP_STATES] = {
 		{
 			.name = "jump",
 			.doing = "starting the other kernel",
-			.on_disk = "with Store=disk the captures, whole and synced; this state "
-				   "stays written until systemd runs again",
+			.on_disk = "with Store=disk the captures, whole and synced, and the "
+				   "pending restore, armed; this state stays written until systemd "
+				   "runs again",
 			.in_ram = "programs stand still; with Store=ram the captures, whole",
 			.in_kernel = "as in freeze; filesystems are frozen, devices are shut down",
 			.in_systemd = "as after settle; gone with the jump",
-			.recovery = "in the same boot as in freeze, after thawing filesystems; in "
-				    "any other: the programs are started afresh, the captures are "
-				    "kept and the report says so: failed",
+			.recovery =
+				"in the same boot as in freeze, after thawing filesystems; in "
+				"any other, with Store=disk, segue-boot.service starts the old "
+				"kernel, whose segue-init restores: returned; where it may not, "
+				"and with Store=ram, the programs are started afresh, the "
+				"captures are kept and the report says so: failed",
 		},
 	[SWAP_LAND] =
 		{
@@ -111,11 +117,12 @@ const SwapStateInfo swap_states[SWAP_STATES] = {
 			.name = "adopt",
 			.doing = "handing the programs to systemd",
 			.landed = true,
-			.on_disk = "the captures, if Store=disk",
+			.on_disk = "the captures, if Store=disk; the pending restore, ended",
 			.in_ram = "programs run; part of their memory may still be arriving",
 			.in_kernel = "the hold is down",
 			.in_systemd = "starts; kept units become its own through the drop-ins",
-			.recovery = "adopt again, which is the same as once",
+			.recovery = "adopt again, which is the same as once; after a reboot as in "
+				    "confirm",
 		},
 	[SWAP_CONFIRM] =
 		{

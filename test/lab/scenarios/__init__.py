@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """The scenarios, in the order in which they are begun: the longest first."""
 
-from scenarios import (swaps, returns, roots, memory, arriving, fleet, faults, refusals, mistakes,  # noqa: F401
-                       package, endurance)
+from scenarios import (swaps, returns, roots, memory, arriving, fleet, faults, boots, refusals,  # noqa: F401
+                       mistakes, package, endurance)

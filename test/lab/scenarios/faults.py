@@ -25,12 +25,13 @@ EARLY = ("land-handover", "land-pids", "land-modules", "land-root")
 ONCE = ("undo-abandoned", "store-find", "restore-network", "restore-criu")
 ENDED_LIMIT = 420       # of a swap that does not jump
 LANDED_LIMIT = 540      # of one that does, until all is over, with two kernels more
+BOOTED_LIMIT = 720      # of one that a boot comes between
 BOOT_LIMIT = 300
 LOOK_PERIOD = 2
 # make test: before settle a visit takes seconds, after it some units have to be stopped and started.
 REPRESENTATIVE = ("check:crash", "check-trial:hang", "stage-initramfs:disk-full", "stage-kernel:no-memory", "warm:hang",
                   "store-reserve:disk-full", "settle:crash", "freeze-units:crash", "journal-capture:flip",
-                  "capture-criu:crash", "jump-kernel:crash", "undo:crash", "restore-criu:crash")
+                  "capture-criu:crash", "jump-kernel:crash", "undo:crash", "restore-criu:crash", "restore-units:panic")
 
 
 class Visit:
@@ -63,7 +64,7 @@ class Visit:
             if self.is_before_jump:
                 lines.append("jump-filesystems error")
         lines += {"undo": ["freeze-units error"], "undo-abandoned": ["freeze-units crash"],
-                  "return-kernel": ["restore-units error"]}.get(self.point, [])
+                  "return-kernel": ["restore-units error"], "boot-jump": ["restore-units panic"]}.get(self.point, [])
         return "\n".join(lines) + "\n"
 
     @property
@@ -140,7 +141,7 @@ class Field:
 
     def wait_end(self, visit):
         """Until the swap is over; a machine that has stopped is started again."""
-        limit = ENDED_LIMIT if visit.is_before_jump else LANDED_LIMIT
+        limit = BOOTED_LIMIT if visit.ends_machine else ENDED_LIMIT if visit.is_before_jump else LANDED_LIMIT
         guest, cut = self.node.guest, False
 
         def over():
