@@ -39,7 +39,7 @@ def boot_between(case):
         hold.install()
         node.install()
         hold.start()
-        node.exec("touch", OFF)
+        node.exec(f"systemctl enable hold && touch {OFF}")
     with case.point("a boot without segue", needed=True):
         cut_off(node)
         expect("armed" in node.output("head -n 1 /var/lib/segue/swap/pending"), "no restore is pending")

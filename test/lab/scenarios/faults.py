@@ -91,6 +91,8 @@ class Field:
         for one in self.kept:
             one.install()
         self.node.install()
+        # As units are that are to be there after a power cut.
+        self.node.exec("systemctl enable hold")
         self.hold.start()
         self.node.guest.remember()
         self.begin()
