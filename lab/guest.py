@@ -48,8 +48,10 @@ class Guest:
         resumes from a snapshot; one that does not exist is made first, of a boot or of a bare snapshot.  `fresh` boots
         and uses and makes none.
         """
+        layer = shape.get("layer", "")
+        image.current().layer(layer)    # before the locks: to make it takes its time
         with cache.lock(f"guest-{self.name}"), cache.lock("image", shared=True):
-            current = image.current()
+            current = image.current().layer(layer)
             shape = Shape(current.kernel(kernel), **shape)
             kind = accelerator.choose(current)
             deb = None if bare else package.current()

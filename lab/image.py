@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The root image: a Debian 13 with two kernels and all that segue's package depends on, as a disk.
 
-The package itself is installed later, in a running guest (see guest.py): an edit of segue costs no image.
+The package itself is installed later, in a running guest (see guest.py): an edit of segue costs no image.  An image can
+have layers: the same with more packages, each made when first asked for.
 """
 
 import os
@@ -10,11 +11,12 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import cache, chroot, disk, mirror, network
+from lab import cache, chroot, disk, mirror, network, package
 from lab.command import run, say
 from lab.error import LabError
 
 ROOTFS = cache.LAB / "rootfs"
+LAYERS = cache.LAB / "layers"
 BACKPORTS = f"{chroot.RELEASE}-backports"
 KERNEL_PACKAGE = "linux-image-cloud-amd64"
 CRIU_PACKAGES = ("criu",)
@@ -40,6 +42,20 @@ class Image:
                 say(f"making an {filesystem} root file system")
                 disk.copy(made, other, filesystem)
         return other
+
+    def layer(self, name):
+        """The image with the packages of layers/NAME as well, made when first asked for; "" is the image itself."""
+        if not name:
+            return self
+        source = LAYERS / name
+        path = self.path / f"{name}-{cache.digest(source)}"
+        with cache.lock(f"layer {name}"):
+            if not (path / "image.json").exists():
+                for old in self.path.glob(f"{name}-*"):
+                    shutil.rmtree(old)
+                built = package.current()
+                _make(path, _base(_base_id()), package.depends(built) if built else "", source)
+        return Image(path)
 
     def root_arguments(self, filesystem="ext4"):
         """The kernel's arguments for it."""
@@ -87,8 +103,7 @@ def key():
 
 def build(depends):
     """Make the image for a package with this Depends field, unless it exists, and make it the current one."""
-    key()
-    base_id = cache.digest(ROOTFS, mirror.find().sources(chroot.RELEASE), key().with_suffix(".pub"), _network_files())
+    base_id = _base_id()
     image_id = cache.digest(base_id, depends, Path(disk.__file__))
     path = cache.directory("image") / image_id
     with cache.lock("image build"):
@@ -97,6 +112,11 @@ def build(depends):
         with cache.lock("image"):
             _publish(path)
     return Image(path)
+
+
+def _base_id():
+    key()
+    return cache.digest(ROOTFS, mirror.find().sources(chroot.RELEASE), key().with_suffix(".pub"), _network_files())
 
 
 def _base(base_id):
@@ -119,14 +139,18 @@ def _base(base_id):
     tree.apt("install", KERNEL_PACKAGE)
     tree.apt("install", "-t", BACKPORTS, _newest_kernel(tree))
     _write_files(tree.path)
-    shutil.copyfile(ROOTFS / "customize", tree.path / "root/customize")
-    tree.run("sh", "/root/customize", what="customize the image's tree")
-    (tree.path / "root/customize").unlink()
+    _customize(tree, ROOTFS / "customize")
     for old in path.parent.iterdir():
         if old != tree.path:
             shutil.rmtree(old)
     tree.path.rename(path)
     return path
+
+
+def _customize(tree, script):
+    shutil.copyfile(script, tree.path / "root/customize")
+    tree.run("sh", "/root/customize", what=f"customize the image's tree as {script.parent.name} says")
+    (tree.path / "root/customize").unlink()
 
 
 def _packages(path):
@@ -163,8 +187,8 @@ def _write_files(tree):
     (tree / "etc/hosts").write_text(f"127.0.0.1\tlocalhost\n::1\tlocalhost\n{hosts}", encoding="ascii")
 
 
-def _make(path, base, depends):
-    """The image at `path` from the tree `base` and what `depends` names."""
+def _make(path, base, depends, layer=None):
+    """The image at `path` from the tree `base`, what `depends` names and the directory of a layer, if any."""
     log = cache.directory("log") / "image.log"
     work = path.with_suffix(".new")
     shutil.rmtree(work, ignore_errors=True)
@@ -175,6 +199,11 @@ def _make(path, base, depends):
     if depends:
         say("building the root image: what segue depends on")
         inside.apt("satisfy", depends)
+    if layer:
+        say(f"building the root image: layer {layer.name}")
+        inside.apt("update")
+        inside.apt("install", *_packages(layer / "packages"))
+        _customize(inside, layer / "customize")
     # Guests reach no mirror, and with the lists of one their apt would take a minute to start.
     shutil.rmtree(tree / "var/lib/apt/lists")
     (tree / "var/lib/apt/lists").mkdir()

@@ -28,6 +28,7 @@ class Shape:
     append: str = ""
     filesystem: str = "ext4"    # of the root, see disk.py
     bus: str = "virtio"         # that its disk is on, see BUSES
+    layer: str = ""             # of the image, see image.py
 
     @classmethod
     def told(cls, told):
