@@ -23,6 +23,9 @@ static const struct Adaptation {
 	{"user namespace", "PrivateUsers", "no",
 	 "the unit's processes will see the host's users, and capabilities that they have will be "
 	 "the host's"},
+	{"System V shared memory", "PrivateIPC", "yes",
+	 "the unit's processes will share no System V memory, semaphores or queues with other "
+	 "programs"},
 };
 
 static bool findings_refuse_resource(json_object *findings, const char *resource)

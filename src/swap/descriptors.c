@@ -478,13 +478,8 @@ static int descriptor_visit(pid_t pid, int fd, void *userdata, Error *err)
 
 static void mapping_examine(Examination *x, pid_t pid, const char *name)
 {
-	if (text_has_prefix(name, "/SYSV"))
-		findings_add(x->findings, SEVERITY_REFUSAL, x->unit, "System V shared memory",
-			     "configure the program for POSIX or mmap shared memory, or set "
-			     "PrivateIPC=yes in the unit",
-			     "its process %d has System V shared memory attached", (int)pid);
-	else if (text_has_prefix(name, "/dev/") && !text_has_prefix(name, "/dev/zero") &&
-		 !text_has_prefix(name, "/dev/shm/"))
+	if (text_has_prefix(name, "/dev/") && !text_has_prefix(name, "/dev/zero") &&
+	    !text_has_prefix(name, "/dev/shm/"))
 		findings_add(
 			x->findings, SEVERITY_REFUSAL, x->unit, "device",
 			"make the program release it (a PreFreeze= hook can), or unkeep the unit",

@@ -71,6 +71,24 @@ static void userns_inspect(const char *unit, pid_t pid, json_object *findings)
 			     (int)pid);
 }
 
+/* CRIU carries it with the IPC namespace that it is in, which is then part of one tree's images. */
+static void shared_memory_inspect(const char *unit, const TaskList *tasks, const Task *task,
+				  json_object *findings)
+{
+	if (!task_has_mapping(task->pid, SYSV_MEMORY))
+		return;
+	if (!namespace_differs(task->pid, 1, "ipc"))
+		findings_add(findings, SEVERITY_REFUSAL, unit, "System V shared memory",
+			     "run: segue keep --adapt UNIT, which sets PrivateIPC=yes for it",
+			     "its processes have System V shared memory of the host attached");
+	for (size_t i = 0; i < tasks->n; i++)
+		if (tasks->tasks[i].root != task->root)
+			findings_add(findings, SEVERITY_REFUSAL, unit, "IPC namespace",
+				     "start the unit's programs from one parent",
+				     "it has System V shared memory attached, and more than one "
+				     "tree of processes");
+}
+
 static void confinement_inspect(const char *unit, pid_t pid, json_object *findings)
 {
 	_cleanup_free_ char *profile = NULL;
@@ -88,7 +106,8 @@ static void confinement_inspect(const char *unit, pid_t pid, json_object *findin
 		(int)pid, profile);
 }
 
-static void task_inspect(const char *unit, const Task *task, json_object *findings)
+static void task_inspect(const char *unit, const TaskList *tasks, const Task *task,
+			 json_object *findings)
 {
 	_cleanup_free_ char *tracer = task_field(task->pid, "status", "TracerPid");
 
@@ -114,6 +133,7 @@ static void task_inspect(const char *unit, const Task *task, json_object *findin
 			     "its processes %d and %d have different mount namespaces",
 			     (int)task->root, (int)task->pid);
 	userns_inspect(unit, task->pid, findings);
+	shared_memory_inspect(unit, tasks, task, findings);
 	confinement_inspect(unit, task->pid, findings);
 }
 
@@ -121,5 +141,5 @@ void inspect_tasks(const char *unit, const TaskList *tasks, json_object *finding
 {
 	for (size_t i = 0; i < tasks->n; i++)
 		if (tasks->tasks[i].state != 'Z')
-			task_inspect(unit, &tasks->tasks[i], findings);
+			task_inspect(unit, tasks, &tasks->tasks[i], findings);
 }

@@ -21,6 +21,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/path.h"
+#include "swap/tasks.h"
 #include "swap/tree.h"
 
 #define STAGE "/run/segue/stage" /* where a mount namespace is put together */
@@ -241,6 +242,9 @@ int namespaces_open(pid_t pid, CriuJob *job, Error *err)
 		int r;
 
 		if (!namespace_differs(pid, getpid(), kinds[i].name))
+			continue;
+		/* What is in an IPC namespace is captured only by a criu that is outside. */
+		if (kinds[i].flag == CLONE_NEWIPC && task_has_mapping(pid, SYSV_MEMORY))
 			continue;
 		r = namespace_take(pid, kinds[i].name, job, err);
 		if (r < 0)

@@ -180,3 +180,22 @@ char *task_field(pid_t pid, const char *file, const char *key)
 			return strdup(line + n + 1 + strspn(line + n + 1, " \t"));
 	return NULL;
 }
+
+bool task_has_mapping(pid_t pid, const char *prefix)
+{
+	_cleanup_free_ char *text = NULL;
+	char path[64];
+	char *rest, *line;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
+	if (file_read(AT_FDCWD, path, &text, NULL, NULL) < 0)
+		return false;
+	rest = text;
+	while ((line = strsep(&rest, "\n"))) {
+		const char *name = strchr(line, '/');
+
+		if (name && text_has_prefix(name, prefix))
+			return true;
+	}
+	return false;
+}

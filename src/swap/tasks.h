@@ -38,3 +38,10 @@ char *task_link(pid_t pid, const char *what);
 
 /* Value of a line "KEY:\tVALUE" of /proc/PID/`file`, freed by the caller; NULL if there is none. */
 char *task_field(pid_t pid, const char *file, const char *key);
+
+/* What the names of mappings of System V shared memory begin with. */
+#define SYSV_MEMORY "/SYSV"
+
+/* True if the process has something mapped of which the name in proc_pid_maps(5) begins with
+ * `prefix`, which begins with a slash. */
+bool task_has_mapping(pid_t pid, const char *prefix);
