@@ -5,7 +5,7 @@ BUILD_UNIT ?= build-unit
 BUILD_FUZZ ?= build-fuzz
 FUZZ_SECONDS ?= 600
 
-.PHONY: all deb install lint test-unit fuzz test test-faults test-endurance demo bench-blackout bench-hub deps clean
+.PHONY: all deb install lint test-unit fuzz test test-faults test-endurance test-programs demo bench-blackout bench-hub deps clean
 
 all: $(BUILD)/build.ninja
 	meson compile -C $(BUILD)
@@ -47,7 +47,12 @@ test-faults: deps
 
 # Twenty swaps in a row.
 test-endurance: deps
-	test/lab/run --guests n2 endurance
+	test/lab/run --guests n2 --group endurance
+
+# What doc/compatibility.md says: some 25 programs of Debian's, each under load, in about half an hour.
+test-programs: deps
+	test/lab/run --group programs --guests n2
+	test/lab/compatibility
 
 demo: deps
 	lab/demo

@@ -25,14 +25,14 @@ class Scenario:
     limit: int          # seconds
     run: object         # function of a Case
     shape: dict         # of the guest, as lab.machine.Shape has it
-    asked: bool         # runs only if it is asked for by name
+    group: str          # run with the others of it: "" is `make test`, another is asked for by --group
 
 
-def scenario(limit, name=None, asked=False, **shape):
+def scenario(limit, name=None, group="", **shape):
     """Makes a scenario of a function, of the same name if none is given; it can be used more than once."""
     def register(function):
         chosen = name or function.__name__
-        SCENARIOS[chosen] = Scenario(chosen, limit, function, shape, asked)
+        SCENARIOS[chosen] = Scenario(chosen, limit, function, shape, group)
         return function
     return register
 

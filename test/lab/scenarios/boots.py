@@ -28,7 +28,7 @@ def cut_off(node):
               BOOT_LIMIT)
 
 
-@scenario(limit=1500, name="boot-between", asked=True)
+@scenario(limit=1500, name="boot-between", group="faults")
 def boot_between(case):
     node = case.node
     hold = Hold(node, "hold", 16)

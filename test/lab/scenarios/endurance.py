@@ -63,7 +63,7 @@ def called_often(case):
         expect_no_more(f"segued after {CALLS} calls of each kind", before, count(case.node)["segued"])
 
 
-@scenario(limit=4 * 3600, asked=True, **RESERVING)
+@scenario(limit=4 * 3600, group="endurance", **RESERVING)
 def endurance(case):
     node = case.node
     node.put("/usr/local/lib/count.py", COUNT)

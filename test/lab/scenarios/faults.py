@@ -241,6 +241,6 @@ def faults(case):
     visit_all(case, REPRESENTATIVE)
 
 
-@scenario(limit=6 * 3600, name="every-fault", asked=True)
+@scenario(limit=6 * 3600, name="every-fault", group="faults")
 def every_fault(case):
     visit_all(case, None)
