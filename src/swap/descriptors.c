@@ -393,7 +393,8 @@ static void anonymous_examine(Examination *x, pid_t pid, const char *link)
 			return;
 	findings_add(x->findings, SEVERITY_REFUSAL, x->unit, "descriptor",
 		     strcmp(name, "[io_uring]") == 0
-			     ? "configure the program to use epoll instead of io_uring"
+			     ? "configure the program to use epoll instead, or set "
+			       "SystemCallFilter=~io_uring_setup:ENOSYS in the unit"
 			     : "stop the unit, or unkeep it",
 		     "its process %d holds %s, which cannot be carried", (int)pid, name);
 }
