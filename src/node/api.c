@@ -391,8 +391,11 @@ static int finish_start(Finish *finish, Error *err)
 		(void)close(lock_fd);
 		return 0;
 	}
-	return work_start(finish->event, "segued-finish", finish_answer, &none, lock_fd,
-			  on_finished, steal_ptr(&owned), err);
+	r = work_start(finish->event, "segued-finish", finish_answer, &none, lock_fd, on_finished,
+		       finish, err);
+	if (r == 0)
+		(void)steal_ptr(&owned);
+	return r;
 }
 
 int api_finish_swap(sd_event *event, Error *err)
