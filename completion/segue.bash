@@ -105,7 +105,7 @@ _segue() {
 	unkeep) words="--help" ;;
 	list) words="--json --help" ;;
 	run) words="--unit --description --user --working-directory --setenv --forking --json --help" ;;
-	check) words="--kernel --allow-one-way --no-trial --json --help" ;;
+	check) words="--kernel --allow-one-way --no-trial --deep --json --help" ;;
 	swap) words="--kernel --dry-run --allow-one-way --no-trial --after-dpkg --detach --quiet --json --help" ;;
 	status) words="--json --help" ;;
 	log) words="--svg --json --help" ;;

@@ -28,10 +28,11 @@ static void handover_refused(const char *name, const char *says)
 
 static void test_handover(void **state)
 {
-	_cleanup_json_ json_object *forward = NULL, *back = NULL;
+	_cleanup_json_ json_object *forward = NULL, *back = NULL, *rehearse = NULL;
 
 	assert_int_equal(handover_read(AT_FDCWD, CORPUS "/handover/forward", &forward, NULL), 0);
 	assert_int_equal(handover_read(AT_FDCWD, CORPUS "/handover/return", &back, NULL), 0);
+	assert_int_equal(handover_read(AT_FDCWD, CORPUS "/handover/rehearse", &rehearse, NULL), 0);
 	handover_refused("no-store", "\"store\" is missing");
 	handover_refused("version", "version 2");
 	handover_refused("types", "\"root\" is not of type object");

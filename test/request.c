@@ -62,6 +62,20 @@ static void test_swap(void **state)
 	assert_false(request.allow_one_way);
 }
 
+static void test_check(void **state)
+{
+	_cleanup_json_ json_object *deep = parsed("{\"deep\":true,\"allow_one_way\":true}");
+	_cleanup_json_ json_object *plain = parsed("{\"no_trial\":true,\"deep\":false}");
+	SwapRequest request;
+
+	assert_int_equal(request_parse_check(deep, &request, NULL), 0);
+	assert_true(request.deep);
+	assert_true(request.allow_one_way);
+	assert_int_equal(request_parse_check(plain, &request, NULL), 0);
+	assert_false(request.deep);
+	assert_true(request.no_trial);
+}
+
 typedef int Parse(json_object *body, Error *err);
 
 static int parse_swap(json_object *body, Error *err)
@@ -69,6 +83,13 @@ static int parse_swap(json_object *body, Error *err)
 	SwapRequest request;
 
 	return request_parse_swap(body, &request, err);
+}
+
+static int parse_check(json_object *body, Error *err)
+{
+	SwapRequest request;
+
+	return request_parse_check(body, &request, err);
 }
 
 static int parse_keep(json_object *body, Error *err)
@@ -96,6 +117,10 @@ static const struct {
 	{parse_swap, "{\"kernel\":\"a/b\"}", "is no kernel version"},
 	{parse_swap, "{\"kernel\":\"6\\u0000\"}", "\"kernel\" holds a NUL byte"},
 	{parse_swap, "{\"no_trial\":1}", "\"no_trial\" must be of type boolean"},
+	{parse_swap, "{\"deep\":true}", "\"deep\" is not known here"},
+	{parse_check, "{\"deep\":1}", "\"deep\" must be of type boolean"},
+	{parse_check, "{\"deep\":true,\"no_trial\":true}", "exclude each other"},
+	{parse_check, "{\"kernel\":\"../x\"}", "is no kernel version"},
 	{parse_swap, "{\"force\":true}", "\"force\" is not known here"},
 	{parse_keep, "{\"adapt\":\"yes\"}", "\"adapt\" must be of type boolean"},
 	{parse_keep, "{\"Adapt\":true}", "\"Adapt\" is not known here"},
@@ -163,9 +188,9 @@ static void test_keep(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_bodies),   cmocka_unit_test(test_swap),
-		cmocka_unit_test(test_mistakes), cmocka_unit_test(test_run),
-		cmocka_unit_test(test_keep),
+		cmocka_unit_test(test_bodies), cmocka_unit_test(test_swap),
+		cmocka_unit_test(test_check),  cmocka_unit_test(test_mistakes),
+		cmocka_unit_test(test_run),    cmocka_unit_test(test_keep),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

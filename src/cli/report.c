@@ -40,11 +40,12 @@ static int64_t seconds_as_us(json_object *o, const char *key)
 }
 
 static const PrintColumn check_columns[] = {
-	{"UNIT", PRINT_LEFT},
-	{"CARRIED", PRINT_LEFT},
-	{"PROCESSES", PRINT_RIGHT},
-	{"MEMORY", PRINT_RIGHT},
+	{"UNIT", PRINT_LEFT},     {"CARRIED", PRINT_LEFT},  {"PROCESSES", PRINT_RIGHT},
+	{"MEMORY", PRINT_RIGHT},  {"CAPTURE", PRINT_RIGHT}, /* from here on of a rehearsal */
+	{"STOPPED", PRINT_RIGHT},
 };
+
+#define CHECK_COLUMNS 4
 
 static void check_row(json_object *unit, const char **cells, PrintText *texts)
 {
@@ -54,6 +55,44 @@ static void check_row(json_object *unit, const char **cells, PrintText *texts)
 	cells[1] = json_opt_bool(unit, "carried", false) ? "yes" : "no";
 	cells[2] = texts[0].text;
 	cells[3] = texts[1].text;
+}
+
+static void rehearsed_row(json_object *unit, const char **cells, PrintText *texts)
+{
+	check_row(unit, cells, texts);
+	texts[2] = print_bytes(json_opt_int(unit, "capture_bytes", -1));
+	texts[3] = print_duration(json_opt_int(unit, "freeze_us", -1));
+	cells[4] = texts[2].text;
+	cells[5] = texts[3].text;
+}
+
+static bool is_rehearsed(json_object *units)
+{
+	for (size_t i = 0; i < json_length(units); i++)
+		if (json_opt_int(json_object_array_get_idx(units, i), "freeze_us", -1) >= 0)
+			return true;
+	return false;
+}
+
+static bool all_steps_ok(json_object *steps)
+{
+	for (size_t i = 0; i < json_length(steps); i++)
+		if (!json_opt_bool(json_object_array_get_idx(steps, i), "ok", false))
+			return false;
+	return true;
+}
+
+/* What went wrong there is among the findings. */
+static void print_boot(json_object *result)
+{
+	json_object *boot = NULL;
+
+	if (json_get_object(result, "boot", &boot, NULL) < 0 ||
+	    !json_opt_bool(boot, "done", false) || !all_steps_ok(json_opt_array(boot, "steps")))
+		return;
+	(void)printf("%s booted in a guest (%s) in %s: segue-init began, and criu's checks pass\n",
+		     json_opt_string(result, "to", "?"), json_opt_string(boot, "accelerator", "?"),
+		     print_duration(json_opt_int(boot, "duration_us", -1)).text);
 }
 
 static void print_findings(json_object *findings)
@@ -72,7 +111,7 @@ static void print_findings(json_object *findings)
 
 void report_check(json_object *result, int dry_run)
 {
-	json_object *store = NULL;
+	json_object *store = NULL, *units = json_opt_array(result, "units");
 
 	(void)printf("Kernel: %s -> %s\n", json_opt_string(result, "from", "?"),
 		     json_opt_string(result, "to", "?"));
@@ -81,8 +120,11 @@ void report_check(json_object *result, int dry_run)
 			     print_bytes(json_opt_int(store, "need_bytes", -1)).text,
 			     print_bytes(json_opt_int(store, "free_bytes", -1)).text);
 	(void)printf("\n");
-	report_rows(json_opt_array(result, "units"), check_columns, COLUMNS_OF(check_columns),
-		    check_row);
+	if (is_rehearsed(units))
+		report_rows(units, check_columns, COLUMNS_OF(check_columns), rehearsed_row);
+	else
+		report_rows(units, check_columns, CHECK_COLUMNS, check_row);
+	print_boot(result);
 	print_findings(json_opt_array(result, "findings"));
 	if (!json_opt_bool(result, "ok", false))
 		(void)printf("A swap would be refused\n");

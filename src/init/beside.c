@@ -32,9 +32,7 @@ int beside_load_modules(Worker *worker, json_object *handover, Error *err)
 	return worker_start(worker, modules_work, handover, err);
 }
 
-/* criu tries TCP repair on a connection with itself, and would wait for ever where there is none.
- */
-static int loopback_up(Error *err)
+int beside_loopback_up(Error *err)
 {
 	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
@@ -49,7 +47,7 @@ static int probe_work(void *userdata, Error *err)
 {
 	static const char *const argv[] = {"/usr/sbin/criu", "check", "--feature",
 					   "mem_dirty_track", NULL};
-	int r = loopback_up(err);
+	int r = beside_loopback_up(err);
 
 	(void)userdata;
 	(void)setenv("LD_PRELOAD", CRIU_SHIM, 1);

@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/reboot.h>
@@ -19,7 +18,9 @@
 #include "base/worker.h"
 #include "init/beside.h"
 #include "init/boot.h"
+#include "init/rehearse.h"
 #include "init/root.h"
+#include "init/say.h"
 #include "store/store.h"
 #include "swap/handover.h"
 #include "swap/hold.h"
@@ -47,23 +48,6 @@ typedef struct Landing {
 	bool after_reset;      /* a boot has come here, instead of the kernel that captured */
 	Worker modules, probe; /* beside what is done here, see beside.h */
 } Landing;
-
-static void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-static void say(const char *fmt, ...)
-{
-	_cleanup_close_ int log = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
-	char text[900], line[960];
-	va_list ap;
-	int n;
-
-	va_start(ap, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	/* One write is one record (Documentation/ABI/testing/dev-kmsg). */
-	n = snprintf(line, sizeof(line), "<4>segue-init: %s", text);
-	if (log >= 0 && n > 0 && write(log, line, (size_t)n) < 0)
-		(void)close(steal_fd(&log));
-}
 
 #define HUGE_PAGES "/sys/kernel/mm/transparent_hugepage/enabled"
 
@@ -96,7 +80,11 @@ static bool is_forward(const Landing *landing)
 
 static int handover_take(Landing *landing, Error *err)
 {
-	return handover_read(AT_FDCWD, HANDOVER_PATH, &landing->handover, err);
+	int r = handover_read(AT_FDCWD, HANDOVER_PATH, &landing->handover, err);
+
+	if (r == 0 && rehearse_is_asked(landing->handover))
+		rehearse(landing->handover);
+	return r;
 }
 
 /* Kept programs get their PIDs again, so nobody else may: what is started from now on is numbered

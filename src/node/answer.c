@@ -11,6 +11,7 @@
 #include "node/metrics.h"
 #include "node/request.h"
 #include "swap/kept.h"
+#include "swap/rehearsal.h"
 #include "swap/swap.h"
 #include "swap/unit.h"
 
@@ -180,15 +181,17 @@ static int require_config(const Question *question, Error *err)
 	return 0;
 }
 
-static int swap_question(const Question *question, json_object **ret_body, SwapRequest *ret_request,
-			 Error *err)
+typedef int ParseSwap(json_object *body, SwapRequest *ret, Error *err);
+
+static int swap_question(const Question *question, ParseSwap *parse, json_object **ret_body,
+			 SwapRequest *ret_request, Error *err)
 {
 	int r = require_config(question, err);
 
 	if (r >= 0)
 		r = body_parse(question->body, question->body_size, ret_body, err);
 	if (r >= 0)
-		r = request_parse_swap(*ret_body, ret_request, err);
+		r = parse(*ret_body, ret_request, err);
 	if (r >= 0 && swap_unfinished())
 		return error_set(
 			err, -EBUSY,
@@ -202,16 +205,30 @@ int answer_check(const Question *question, json_object **ret_body, Error *err)
 {
 	_cleanup_json_ json_object *body = NULL;
 	SwapRequest request;
-	int r = swap_question(question, &body, &request, err);
+	int r = swap_question(question, request_parse_check, &body, &request, err);
 
-	return r < 0 ? r : swap_check(&request, ret_body, err);
+	if (r < 0)
+		return r;
+	rehearsal_mind_signals();
+	return swap_check(&request, ret_body, err);
+}
+
+int answer_check_progress(const Question *question, json_object **ret_body, Error *err)
+{
+	_cleanup_free_ char *told = question->swapping ? rehearsal_told() : NULL;
+	int r = object_new(ret_body, err);
+
+	if (r < 0)
+		return r;
+	json_put_string(*ret_body, "message", told);
+	return 0;
 }
 
 int answer_swap(const Question *question, json_object **ret_body, Error *err)
 {
 	_cleanup_json_ json_object *body = NULL;
 	SwapRequest request;
-	int r = swap_question(question, &body, &request, err);
+	int r = swap_question(question, request_parse_swap, &body, &request, err);
 
 	*ret_body = NULL;
 	return r < 0 ? r : swap_run(&request, err);

@@ -29,6 +29,7 @@ Answer answer_keep;
 Answer answer_unkeep;
 Answer answer_run;
 Answer answer_check;
+Answer answer_check_progress;
 Answer answer_swap;
 Answer answer_swap_status;
 Answer answer_log;

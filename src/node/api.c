@@ -2,6 +2,7 @@
 #include "node/api.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <systemd/sd-daemon.h>
@@ -24,7 +25,8 @@ typedef enum How {
 	HOW_HERE,      /* in segued: reads a few files */
 	HOW_CHILD,     /* in a child: asks systemd */
 	HOW_EXCLUSIVE, /* in a child that holds the lock */
-	HOW_STARTED,   /* the same, and answered as soon as the swap has a status */
+	HOW_HEARD,   /* the same, and ended by SIGTERM when nobody waits for the answer any more */
+	HOW_STARTED, /* exclusive, and answered as soon as the swap has a status */
 } How;
 
 typedef struct Route {
@@ -42,7 +44,8 @@ static const Route routes[] = {
 	{"PUT", "/v1/units/", CONFIG_VERB_KEEP, HOW_CHILD, 200, answer_keep, TYPE_JSON},
 	{"DELETE", "/v1/units/", CONFIG_VERB_UNKEEP, HOW_CHILD, 200, answer_unkeep, TYPE_JSON},
 	{"POST", "/v1/run", CONFIG_VERB_RUN, HOW_CHILD, 201, answer_run, TYPE_JSON},
-	{"POST", "/v1/check", CONFIG_VERB_CHECK, HOW_EXCLUSIVE, 200, answer_check, TYPE_JSON},
+	{"GET", "/v1/check", CONFIG_VERB_CHECK, HOW_HERE, 200, answer_check_progress, TYPE_JSON},
+	{"POST", "/v1/check", CONFIG_VERB_CHECK, HOW_HEARD, 200, answer_check, TYPE_JSON},
 	{"GET", "/v1/swap", CONFIG_VERB_STATUS, HOW_HERE, 200, answer_swap_status, TYPE_JSON},
 	{"POST", "/v1/swap", CONFIG_VERB_SWAP, HOW_STARTED, 202, answer_swap, TYPE_JSON},
 	{"GET", "/v1/log", CONFIG_VERB_LOG, HOW_HERE, 200, answer_log, TYPE_JSON},
@@ -70,6 +73,8 @@ typedef struct Pending {
 	HttpCall *call; /* NULL: it is answered */
 	const Route *route;
 	char *previous; /* id of the swap before, for HOW_STARTED */
+	pid_t worker;
+	sd_event_source *hangup; /* for HOW_HEARD */
 	struct Pending *next, **link;
 } Pending;
 
@@ -133,6 +138,7 @@ static void pending_unlink(Pending *pending)
 {
 	if (!pending->api)
 		return;
+	pending->hangup = sd_event_source_disable_unref(pending->hangup);
 	*pending->link = pending->next;
 	if (pending->next)
 		pending->next->link = pending->link;
@@ -171,6 +177,7 @@ static void on_work_done(json_object *body, const Error *err, void *data)
 	Pending *pending = data;
 	bool is_swap = pending->route->how == HOW_STARTED;
 
+	pending->hangup = sd_event_source_disable_unref(pending->hangup);
 	if (err->code < 0 && pending->route->how >= HOW_EXCLUSIVE)
 		(void)fprintf(stderr, SD_WARNING "%s %s: %s\n", pending->route->method,
 			      pending->route->path, err->text);
@@ -189,6 +196,26 @@ static void on_work_done(json_object *body, const Error *err, void *data)
 	free(pending);
 }
 
+static int on_hangup(sd_event_source *source, int fd, uint32_t events, void *data)
+{
+	const Pending *pending = data;
+
+	(void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
+	(void)kill(pending->worker, SIGTERM);
+	return 0;
+}
+
+/* The server looks at no connection that waits for its answer. */
+static void pending_hear(Pending *pending)
+{
+	int fd = http_socket(pending->call);
+
+	/* No event but the hang-up, which is told without being asked for. */
+	if (fd >= 0)
+		(void)sd_event_add_io(pending->api->event, &pending->hangup, fd, 0, on_hangup,
+				      pending);
+}
+
 static int call_start(Api *api, HttpCall *call, const Route *route, const Question *question,
 		      Error *err)
 {
@@ -204,12 +231,14 @@ static int call_start(Api *api, HttpCall *call, const Route *route, const Questi
 	}
 	*pending = (Pending){.api = api, .call = call, .route = route, .previous = swap_id()};
 	r = work_start(api->event, "segued-work", route->answer, question, lock_fd, on_work_done,
-		       pending, err);
+		       pending, &pending->worker, err);
 	if (r < 0) {
 		free(pending->previous);
 		free(pending);
 		return r;
 	}
+	if (route->how == HOW_HEARD)
+		pending_hear(pending);
 	pending->next = api->pending;
 	pending->link = &api->pending;
 	if (api->pending)
@@ -392,7 +421,7 @@ static int finish_start(Finish *finish, Error *err)
 		return 0;
 	}
 	r = work_start(finish->event, "segued-finish", finish_answer, &none, lock_fd, on_finished,
-		       finish, err);
+		       finish, NULL, err);
 	if (r == 0)
 		(void)steal_ptr(&owned);
 	return r;
@@ -434,5 +463,5 @@ int api_rest_store(sd_event *event, const Config *config, Error *err)
 	if (r < 0)
 		return r;
 	return work_start(event, "segued-rest", rest_answer, &question, lock_fd, on_rested, NULL,
-			  err);
+			  NULL, err);
 }

@@ -139,6 +139,15 @@ void http_answer(HttpCall *call, unsigned status, const char *type, const char *
 	}
 }
 
+int http_socket(const HttpCall *call)
+{
+	const Connection *connection = (const Connection *)call;
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection->mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+	return info ? info->connect_fd : -1;
+}
+
 static enum MHD_Result connection_take(Connection *connection, const char *data, size_t size)
 {
 	char *more;

@@ -36,6 +36,9 @@ void http_close(Http *http);
 /* Takes a copy of the text.  -ENOMEM leaves the client without an answer. */
 void http_answer(HttpCall *call, unsigned status, const char *type, const char *text);
 
+/* The socket of the client of a call that is not answered yet. */
+int http_socket(const HttpCall *call);
+
 /* Shuts down connections as of that time, of clock_monotonic_us(); the server does so by itself
  * when it is due. */
 void http_expire(Http *http, int64_t now_us);

@@ -12,30 +12,52 @@
 #define KERNEL_VERSION_MAX 64
 #define COMMAND_WORDS_MAX  4096
 
-int request_parse_swap(json_object *body, SwapRequest *ret, Error *err)
+static int kernel_require(const char *kernel, Error *err)
 {
 	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				      "0123456789.-_+~";
+
+	/* It becomes part of paths. */
+	if (kernel && (*kernel == '\0' || *kernel == '.' || strlen(kernel) > KERNEL_VERSION_MAX ||
+		       kernel[strspn(kernel, allowed)]))
+		return error_set(err, -EINVAL,
+				 "\"%.64s\" is no kernel version; ls /lib/modules shows those that "
+				 "are installed",
+				 kernel);
+	return 0;
+}
+
+/* Only a check may be deep. */
+static int swap_take(json_object *body, bool check, SwapRequest *ret, Error *err)
+{
 	SwapRequest request = {0};
 	const BodyMember members[] = {
 		{"kernel", json_type_string, &request.kernel},
 		{"no_trial", json_type_boolean, &request.no_trial},
 		{"allow_one_way", json_type_boolean, &request.allow_one_way},
+		{"deep", json_type_boolean, &request.deep},
 	};
-	int r = body_take(body, BODY_MEMBERS(members), err);
+	size_t n = sizeof(members) / sizeof(*members) - (check ? 0 : 1);
+	int r = body_take(body, members, n, err);
 
+	if (r == 0)
+		r = kernel_require(request.kernel, err);
 	if (r < 0)
 		return r;
-	/* It becomes part of paths. */
-	if (request.kernel && (*request.kernel == '\0' || *request.kernel == '.' ||
-			       strlen(request.kernel) > KERNEL_VERSION_MAX ||
-			       request.kernel[strspn(request.kernel, allowed)]))
-		return error_set(err, -EINVAL,
-				 "\"%.64s\" is no kernel version; ls /lib/modules shows those that "
-				 "are installed",
-				 request.kernel);
+	if (request.deep && request.no_trial)
+		return error_set(err, -EINVAL, "\"deep\" and \"no_trial\" exclude each other");
 	*ret = request;
 	return 0;
+}
+
+int request_parse_swap(json_object *body, SwapRequest *ret, Error *err)
+{
+	return swap_take(body, false, ret, err);
+}
+
+int request_parse_check(json_object *body, SwapRequest *ret, Error *err)
+{
+	return swap_take(body, true, ret, err);
 }
 
 int request_parse_keep(json_object *body, KeepRequest *ret, Error *err)

@@ -18,6 +18,9 @@
 /* {"kernel": "6.12...", "no_trial": bool, "allow_one_way": bool} */
 int request_parse_swap(json_object *body, SwapRequest *ret, Error *err);
 
+/* As that, and {"deep": bool}, which excludes "no_trial". */
+int request_parse_check(json_object *body, SwapRequest *ret, Error *err);
+
 typedef struct KeepRequest {
 	bool adapt;   /* change what of the unit cannot be carried */
 	bool stopped; /* accept a unit that is not running */

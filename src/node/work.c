@@ -127,7 +127,7 @@ static int on_child(sd_event_source *source, const siginfo_t *info, void *data)
 }
 
 int work_start(sd_event *event, const char *name, Answer *answer, const Question *question,
-	       int lock_fd, WorkDone *done, void *data, Error *err)
+	       int lock_fd, WorkDone *done, void *data, pid_t *ret_pid, Error *err)
 {
 	_cleanup_(cleanup_work) Work *work = calloc(1, sizeof(*work));
 	_cleanup_close_ int lock = lock_fd;
@@ -153,5 +153,7 @@ int work_start(sd_event *event, const char *name, Answer *answer, const Question
 		return error_errno(err, r, "Starting to work on %s", name);
 	}
 	(void)steal_ptr(&work);
+	if (ret_pid)
+		*ret_pid = pid;
 	return 0;
 }

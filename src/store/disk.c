@@ -134,6 +134,13 @@ static int disk_find(json_object *location, int *ret_dirfd, Error *err)
 	return r < 0 ? r : own_open(fd, top, ret_dirfd, err);
 }
 
+static bool disk_holds(json_object *location)
+{
+	const char *path = json_opt_string(location, "path", NULL);
+
+	return path && path_exists(AT_FDCWD, path);
+}
+
 /* Removes what segue has made, and nothing that somebody else has by this name. */
 static int own_remove(int top_fd, const char *top, Error *err)
 {
@@ -197,5 +204,6 @@ const Store store_disk = {
 	.reserve = disk_reserve,
 	.seal = disk_seal,
 	.find = disk_find,
+	.holds = disk_holds,
 	.wipe = disk_wipe,
 };

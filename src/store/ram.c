@@ -187,6 +187,15 @@ static bool region_is_in_use(void)
 	       memcmp(block, "XFSB", 4) == 0;
 }
 
+static bool ram_holds(json_object *location)
+{
+	Region region;
+
+	(void)location;
+	return region_find(SYSFS, &region, NULL) == 0 && region.state == REGION_BLOCK &&
+	       region_is_in_use();
+}
+
 static bool ram_is_at_rest(void)
 {
 	uint64_t start, end;
@@ -210,6 +219,7 @@ const Store store_ram = {
 	.reserve = ram_reserve,
 	.seal = ram_seal,
 	.find = ram_find,
+	.holds = ram_holds,
 	.wipe = ram_wipe,
 	.rest = ram_rest,
 	.is_at_rest = ram_is_at_rest,

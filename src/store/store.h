@@ -32,6 +32,9 @@ typedef struct Store {
 	 * sealed. */
 	int (*find)(json_object *location, int *ret_dirfd, Error *err);
 
+	/* Whether there are captures in it, whole or not, that nobody has wiped. */
+	bool (*holds)(json_object *location);
+
 	/* Destroys the captures.  ram: the memory is overwritten, and nothing of them can be read
 	 * any more.  disk: the files are unlinked; their blocks are free but not overwritten, which
 	 * would promise nothing on flash or a filesystem that copies on write: who reads the bare

@@ -226,10 +226,8 @@ static int unit_describe(KeptUnit *unit, size_t number, const Surroundings *arou
 	return 0;
 }
 
-int capture_describe(KeptUnits *kept, const MountTable *host, int dirfd, json_object *findings,
-		     Error *err)
+static int surroundings_read(KeptUnits *kept, Surroundings *around, Error *err)
 {
-	Surroundings around = {.host = host};
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < kept->n; i++) {
@@ -238,14 +236,38 @@ int capture_describe(KeptUnits *kept, const MountTable *host, int dirfd, json_ob
 		tasks_free(&unit->tasks);
 		r = tasks_read(unit->cgroup, &unit->tasks, err);
 		if (r == 0)
-			r = holders_add(&around.holders, &unit->tasks, err);
+			r = holders_add(&around->holders, &unit->tasks, err);
 	}
-	if (r == 0)
-		r = unix_sockets_read(&around.sockets, err);
+	return r < 0 ? r : unix_sockets_read(&around->sockets, err);
+}
+
+static void surroundings_free(Surroundings *around)
+{
+	holders_free(&around->holders);
+	unix_sockets_free(&around->sockets);
+}
+
+int capture_describe(KeptUnits *kept, const MountTable *host, int dirfd, json_object *findings,
+		     Error *err)
+{
+	Surroundings around = {.host = host};
+	int r = surroundings_read(kept, &around, err);
+
 	for (size_t i = 0; r == 0 && i < kept->n; i++)
 		r = unit_describe(&kept->units[i], i, &around, dirfd, findings, err);
-	holders_free(&around.holders);
-	unix_sockets_free(&around.sockets);
+	surroundings_free(&around);
+	return r;
+}
+
+int capture_describe_unit(KeptUnits *kept, size_t number, const MountTable *host, int dirfd,
+			  json_object *findings, Error *err)
+{
+	Surroundings around = {.host = host};
+	int r = surroundings_read(kept, &around, err);
+
+	if (r == 0)
+		r = unit_describe(&kept->units[number], number, &around, dirfd, findings, err);
+	surroundings_free(&around);
 	return r;
 }
 

@@ -62,6 +62,10 @@ void capture_thaw(KeptUnits *kept);
 int capture_describe(KeptUnits *kept, const MountTable *host, int dirfd, json_object *findings,
 		     Error *err);
 
+/* As that, of one of them only: element `number`. */
+int capture_describe_unit(KeptUnits *kept, size_t number, const MountTable *host, int dirfd,
+			  json_object *findings, Error *err);
+
 /* Notes in the descriptions which trees' memory may come after their programs run again. */
 void capture_choose_lazy(const KeptUnits *kept);
 

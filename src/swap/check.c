@@ -20,6 +20,7 @@
 #include "swap/network.h"
 #include "swap/paths.h"
 #include "swap/plan.h"
+#include "swap/rehearsal.h"
 
 #define DISCARDED_MORE 16 /* files of pages besides one a process: shared memory */
 #define SYSTEMD_OLDEST 257
@@ -37,6 +38,7 @@ void plan_free(Plan *plan)
 	(void)json_object_put(plan->location);
 	free(plan->placed_cmdline);
 	(void)json_object_put(plan->findings);
+	(void)json_object_put(plan->rehearsal);
 	*plan = (Plan){0};
 }
 
@@ -183,8 +185,7 @@ static json_object *device_finding(const Plan *plan, const KeptUnit *unit, size_
 	return NULL;
 }
 
-/* CRIU would fail on a device that only the hook closes. */
-static bool unit_awaits_hook(const Plan *plan, const KeptUnit *unit)
+bool plan_awaits_hook(const Plan *plan, const KeptUnit *unit)
 {
 	size_t i = 0;
 
@@ -202,7 +203,8 @@ void plan_trust_hooks(Plan *plan)
 			json_put_string(finding, "severity", "warning");
 			json_put_string(finding, "remedy",
 					"its PreFreeze= hook has to close it, or the swap is "
-					"called off; there is no trial of this unit");
+					"called off; of checks only --deep tries it, if there is a "
+					"PostThaw= hook too");
 		}
 	}
 }
@@ -261,7 +263,7 @@ static int trials_capture(Plan *plan, Error *err)
 	for (size_t i = 0; r == 0 && i < plan->kept.n; i++) {
 		Error why = {0};
 
-		if (!unit_awaits_hook(plan, &plan->kept.units[i]) &&
+		if (!plan_awaits_hook(plan, &plan->kept.units[i]) &&
 		    trial_capture(&plan->kept.units[i], fd, &why) < 0)
 			findings_add(plan->findings, SEVERITY_REFUSAL, plan->kept.units[i].name,
 				     "trial capture", "stop the unit, or: segue unkeep it", "%s",
@@ -273,10 +275,7 @@ static int trials_capture(Plan *plan, Error *err)
 /* Captures each unit for real, lets it run on, and throws the result away. */
 static int trials_run(Plan *plan, Error *err)
 {
-	int r = directory_remove(AT_FDCWD, SEGUE_TRIAL_DIR, err);
-
-	if (r == 0)
-		r = directory_make(AT_FDCWD, SEGUE_TRIAL_DIR, 0700, err);
+	int r = directory_make(AT_FDCWD, SEGUE_TRIAL_DIR, 0700, err);
 	if (r == 0)
 		r = trials_capture(plan, err);
 	if (r == 0)
@@ -316,6 +315,7 @@ int plan_make(const SwapRequest *request, Plan *ret, Error *err)
 	_cleanup_(plan_free) Plan plan = {.findings = json_object_new_array()};
 	int r = config_read(CONFIG_PATH, &plan.config, err);
 
+	rehearsal_undo();
 	if (r == 0)
 		r = kernels_check(request, &plan, err);
 	if (r == 0)
@@ -335,12 +335,24 @@ int plan_make(const SwapRequest *request, Plan *ret, Error *err)
 	/* What /proc shows already to stand in the way needs no trial, and would only fail it less
 	 * clearly. */
 	if (r == 0 && !request->no_trial && !findings_refuse(plan.findings))
-		r = trials_run(&plan, err);
+		r = request->deep ? rehearsal_run(&plan, err) : trials_run(&plan, err);
 	if (r < 0)
 		return r;
 	*ret = plan;
 	plan = (Plan){0};
 	return 0;
+}
+
+/* What the rehearsal measured of a unit. */
+static void unit_put_measured(const Plan *plan, const char *unit, json_object *o)
+{
+	json_object *units = NULL, *measured = NULL;
+
+	if (!json_object_object_get_ex(plan->rehearsal, "units", &units) ||
+	    !json_object_object_get_ex(units, unit, &measured))
+		return;
+	json_put_int(o, "capture_bytes", json_opt_int(measured, "capture_bytes", 0));
+	json_put_int(o, "freeze_us", json_opt_int(measured, "freeze_us", 0));
 }
 
 static bool unit_is_refused(const Plan *plan, const char *unit)
@@ -358,7 +370,7 @@ static bool unit_is_refused(const Plan *plan, const char *unit)
 json_object *plan_describe(const Plan *plan)
 {
 	json_object *o = json_object_new_object(), *store = json_object_new_object();
-	json_object *units = json_object_new_array();
+	json_object *units = json_object_new_array(), *boot = NULL;
 
 	json_put_bool(o, "ok", !findings_refuse(plan->findings));
 	json_put_string(o, "from", plan->from.version);
@@ -375,9 +387,12 @@ json_object *plan_describe(const Plan *plan)
 		json_put_bool(u, "carried", !unit_is_refused(plan, unit->name));
 		json_put_int(u, "pids", (int64_t)unit->tasks.n);
 		json_put_int(u, "memory_bytes", kept_unit_memory(unit));
+		unit_put_measured(plan, unit->name, u);
 		(void)json_object_array_add(units, u);
 	}
 	(void)json_object_object_add(o, "units", units);
+	if (json_object_object_get_ex(plan->rehearsal, "boot", &boot))
+		(void)json_object_object_add(o, "boot", json_object_get(boot));
 	(void)json_object_object_add(o, "findings", json_object_get(plan->findings));
 	return o;
 }

@@ -16,7 +16,6 @@
 #include "store/store.h"
 #include "swap/adopt.h"
 #include "swap/bootdefault.h"
-#include "swap/cgroup.h"
 #include "swap/hold.h"
 #include "swap/hook.h"
 #include "swap/hurry.h"
@@ -27,6 +26,7 @@
 #include "swap/paths.h"
 #include "swap/pending.h"
 #include "swap/quiesce.h"
+#include "swap/rehearsal.h"
 #include "swap/report.h"
 #include "swap/rest.h"
 #include "swap/settle.h"
@@ -229,22 +229,6 @@ static int landed_finish(Journal *journal, Error *err)
 
 /* ---- swaps that were left alone ---- */
 
-/* Whatever the journal may say: no kept unit is left frozen. */
-static void kept_thaw(void)
-{
-	_cleanup_json_ json_object *findings = json_object_new_array();
-	KeptUnits kept = {0};
-
-	if (kept_units_load(&kept, findings, NULL) == 0)
-		for (size_t i = 0; i < kept.n; i++) {
-			_cleanup_close_ int fd = -1;
-
-			if (cgroup_open(kept.units[i].cgroup, false, &fd, NULL) == 0)
-				(void)cgroup_thaw(fd, kept.units[i].cgroup, NULL);
-		}
-	kept_units_free(&kept);
-}
-
 /* A jump that was begun has left them frozen, and nothing can be written before they thaw. */
 static void mounts_thaw(void)
 {
@@ -257,7 +241,7 @@ static void mounts_thaw(void)
 static void programs_release(void)
 {
 	(void)pending_mark(PENDING_FILE, PENDING_ENDED, NULL);
-	kept_thaw();
+	kept_units_thaw();
 	(void)hold_lower(NULL);
 	(void)hurry(false);
 }
@@ -370,15 +354,6 @@ static bool is_this_boot(json_object *journal, const char *member)
 	       strcmp(json_opt_string(journal, member, ""), now) == 0;
 }
 
-/* A check that was killed in a trial has left a unit frozen. */
-static void trial_undo(void)
-{
-	if (!path_exists(AT_FDCWD, SEGUE_TRIAL_DIR))
-		return;
-	kept_thaw();
-	(void)directory_remove(AT_FDCWD, SEGUE_TRIAL_DIR, NULL);
-}
-
 bool swap_left_behind(void)
 {
 	return swap_unfinished() || journal_is_damaged() || path_exists(AT_FDCWD, SEGUE_TRIAL_DIR);
@@ -389,7 +364,7 @@ int swap_finish(Error *err)
 	_cleanup_journal_ Journal *journal = NULL;
 	int r;
 
-	trial_undo();
+	rehearsal_undo();
 	if (journal_is_damaged())
 		return damaged_undo(err);
 	if (!swap_unfinished())

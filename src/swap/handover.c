@@ -61,7 +61,8 @@ static int handover_check(json_object *o, Error *err)
 	    (r = member_check(o, "back", back, COUNT(back), err)) < 0)
 		return r;
 	direction = json_opt_string(o, "direction", "");
-	if (strcmp(direction, "forward") != 0 && strcmp(direction, "return") != 0)
+	if (strcmp(direction, "forward") != 0 && strcmp(direction, "return") != 0 &&
+	    strcmp(direction, HANDOVER_REHEARSE) != 0)
 		return error_set(err, -EBADMSG, "\"direction\": \"%.32s\" is not known", direction);
 	if (json_opt_int(o, "modules_first", 0) < 0)
 		return error_set(err, -EBADMSG, "\"modules_first\" is below zero");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What stage decides for segue-init, in the swap initramfs as /segue/handover.json:
- *   { "version": 1, "id": swap id, "direction": "forward"|"return",
+ *   { "version": 1, "id": swap id, "direction": "forward"|"return"|"rehearse",
  *     "modules": [ { "path": "/segue/modules/00-virtio.ko", "options": "" } ],    in load order
  *     "modules_first": how many of them the root filesystem takes,
  *     "console_level": 7,                                                         of the messages
@@ -18,8 +18,9 @@
 
 #include "base/error.h"
 
-#define HANDOVER_VERSION 1
-#define HANDOVER_PATH    "/segue/handover.json"
+#define HANDOVER_VERSION  1
+#define HANDOVER_REHEARSE "rehearse" /* in the guest of a rehearsal: see init/rehearse.h */
+#define HANDOVER_PATH     "/segue/handover.json"
 
 /* Reads and checks all of it, before any of it is acted on: -EBADMSG names the member that is
  * wrong. The caller puts it. */

@@ -7,6 +7,8 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/json.h"
+#include "swap/cgroup.h"
 #include "swap/kept.h"
 #include "swap/scope.h"
 #include "swap/unit.h"
@@ -99,4 +101,19 @@ int kept_units_load(KeptUnits *ret, json_object *findings, Error *err)
 	*ret = kept;
 	kept = (KeptUnits){0};
 	return 0;
+}
+
+void kept_units_thaw(void)
+{
+	_cleanup_json_ json_object *findings = json_object_new_array();
+	KeptUnits kept = {0};
+
+	if (kept_units_load(&kept, findings, NULL) == 0)
+		for (size_t i = 0; i < kept.n; i++) {
+			_cleanup_close_ int fd = -1;
+
+			if (cgroup_open(kept.units[i].cgroup, false, &fd, NULL) == 0)
+				(void)cgroup_thaw(fd, kept.units[i].cgroup, NULL);
+		}
+	kept_units_free(&kept);
 }

@@ -8,3 +8,6 @@
 /* Those of the registry (kept.h) as systemd has them now; one that does not run becomes a warning.
  */
 int kept_units_load(KeptUnits *ret, json_object *findings, Error *err);
+
+/* None of those that run is frozen afterwards, whoever froze it. */
+void kept_units_thaw(void);

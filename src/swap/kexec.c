@@ -282,3 +282,30 @@ int kexec_cmdline(const char *base, const char *extra, char **ret, Error *err)
 	*ret = steal_ptr(&line);
 	return 0;
 }
+
+static bool is_one_of(Param p, const char *const keys[])
+{
+	for (; *keys; keys++)
+		if (key_is(p, *keys))
+			return true;
+	return false;
+}
+
+int kexec_cmdline_without(const char *cmdline, const char *const keys[], char **ret, Error *err)
+{
+	_cleanup_free_ char *line = malloc(strlen(cmdline) + 1);
+	bool for_init = false;
+	char *out = line;
+	Param p;
+
+	if (!line)
+		return error_errno(err, -ENOMEM, "Making the command line");
+	while (param_next(&cmdline, &p)) {
+		for_init = for_init || is_end(p);
+		if (for_init || !is_one_of(p, keys))
+			out = append(out, line, p.text, p.size);
+	}
+	*out = '\0';
+	*ret = steal_ptr(&line);
+	return 0;
+}

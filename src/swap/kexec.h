@@ -28,6 +28,10 @@ int kexec_jump(Error *err);
  * "softlockup_panic". */
 bool kexec_cmdline_has(const char *cmdline, const char *key);
 
+/* The line without the parameters of these names (NULL-terminated); what is for init stays.  The
+ * caller frees it. */
+int kexec_cmdline_without(const char *cmdline, const char *const keys[], char **ret, Error *err);
+
 /* Builds the command line for the next kernel out of that of this one (/proc/cmdline): leaves out
  * what boot loaders, other initramfs and earlier swaps added and what `extra` sets anew, and adds
  * `extra`.  The caller frees it. -E2BIG if it is longer than x86 takes (2047 bytes). */

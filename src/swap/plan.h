@@ -22,6 +22,7 @@ typedef struct Plan {
 	int64_t store_need, store_free; /* bytes */
 	char *placed_cmdline; /* that of the running kernel with another region; NULL: as it is */
 	json_object *findings;
+	json_object *rehearsal; /* see rehearsal.h; NULL: there was none */
 } Plan;
 
 void plan_free(Plan *plan);
@@ -32,6 +33,9 @@ int plan_make(const SwapRequest *request, Plan *ret, Error *err);
 /* Turns refusals of devices into warnings where the unit has a PreFreeze= hook, which runs only in
  * the swap and may close them; what is still open when the unit is captured calls the swap off. */
 void plan_trust_hooks(Plan *plan);
+
+/* Whether the unit holds a device that only its PreFreeze= hook closes: CRIU would fail on it. */
+bool plan_awaits_hook(const Plan *plan, const KeptUnit *unit);
 
 /* Parts of plan_make(): where captures go, which with Store=auto is the disk if memory cannot take
  * them, and the files of the swap itself. */

@@ -166,16 +166,21 @@ static json_object *handover_make(const Plan *plan, const char *id, const char *
 
 /* The purgatory of kexec_file_load() sums up all of it, at some 8 MB/s where this was measured (an
  * emulated machine): more than what unpacking a third of the size takes. */
-static int initrd_build(const char *path, const Kernel *kernel, const ModuleSet *set,
-			json_object *handover, Error *err)
+static Initramfs initrd_describe(const Kernel *kernel, const ModuleSet *set, json_object *handover)
 {
-	Initramfs initramfs = {
+	return (Initramfs){
 		.init = SEGUE_LIBEXECDIR "/segue-init",
 		.handover =
 			json_object_to_json_string_ext(handover, JSON_C_TO_STRING_NOSLASHESCAPE),
 		.modules = set,
 		.zstd = kernel_has_config(kernel, "CONFIG_RD_ZSTD") == KERNEL_CONFIG_BUILTIN,
 	};
+}
+
+static int initrd_build(const char *path, const Kernel *kernel, const ModuleSet *set,
+			json_object *handover, Error *err)
+{
+	Initramfs initramfs = initrd_describe(kernel, set, handover);
 	uint64_t size;
 	int r = fault_point("stage-initramfs", err);
 
@@ -241,18 +246,25 @@ static int next_cmdline(const char *base, const char *append, char **ret, Error 
 		     : error_errno(err, -ENOMEM, "Making the command line");
 }
 
+static int forward_cmdline(const Plan *plan, char **ret, Error *err)
+{
+	_cleanup_free_ char *base = NULL;
+	int r = file_read_line(AT_FDCWD, "/proc/cmdline", &base, err);
+
+	return r < 0 ? r
+		     : next_cmdline(plan->placed_cmdline ? plan->placed_cmdline : base,
+				    plan->config.kexec_append, ret, err);
+}
+
 int stage_build(const Plan *plan, const char *id, Error *err)
 {
 	_cleanup_(cleanup_modules) ModuleSet *set = NULL;
-	_cleanup_free_ char *base = NULL, *cmdline = NULL;
+	_cleanup_free_ char *cmdline = NULL;
 	_cleanup_json_ json_object *handover = NULL;
 	json_object *back = NULL;
 	size_t first;
-	int r = file_read_line(AT_FDCWD, "/proc/cmdline", &base, err);
+	int r = forward_cmdline(plan, &cmdline, err);
 
-	if (r == 0)
-		r = next_cmdline(plan->placed_cmdline ? plan->placed_cmdline : base,
-				 plan->config.kexec_append, &cmdline, err);
 	if (r == 0)
 		r = back_build(plan, id, cmdline, &back, err);
 	if (r == 0)
@@ -274,6 +286,40 @@ int stage_build(const Plan *plan, const char *id, Error *err)
 	if (r == 0)
 		r = kexec_load(plan->to.image, FORWARD_INITRD, cmdline, err);
 	return r;
+}
+
+/* criu asks the kernel about sockets with these, which on a machine are loaded when it does. */
+static int modules_add_check(ModuleSet *set, Error *err)
+{
+	static const char *const names[] = {"af_packet",   "inet_diag", "netlink_diag",
+					    "packet_diag", "raw_diag",  "tcp_diag",
+					    "tun",         "udp_diag",  "unix_diag"};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < sizeof(names) / sizeof(names[0]); i++)
+		r = modules_add_optional(set, names[i], err);
+	return r;
+}
+
+int stage_build_rehearsal(const Plan *plan, const char *path, const InitramfsFile *files,
+			  size_t n_files, char **ret_cmdline, Error *err)
+{
+	_cleanup_(cleanup_modules) ModuleSet *set = NULL;
+	_cleanup_json_ json_object *handover = NULL;
+	Initramfs initramfs;
+	size_t first;
+	int r = modules_collect(plan, &plan->to, &set, &first, err);
+
+	if (r == 0)
+		r = modules_add_check(set, err);
+	if (r < 0)
+		return r;
+	handover = handover_make(plan, "rehearsal", HANDOVER_REHEARSE, set, first);
+	initramfs = initrd_describe(&plan->to, set, handover);
+	initramfs.files = files;
+	initramfs.n_files = n_files;
+	r = initramfs_write(path, &initramfs, NULL, err);
+	return r < 0 ? r : forward_cmdline(plan, ret_cmdline, err);
 }
 
 void stage_undo(void)

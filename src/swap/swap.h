@@ -18,14 +18,17 @@ typedef struct SwapRequest {
 	const char *kernel; /* version as in /lib/modules; NULL: the newest installed */
 	bool allow_one_way; /* go although the installed CRIU could not leave that kernel again */
 	bool no_trial;      /* leave out the trial capture of each unit in check */
+	bool deep;          /* swap_check(): rehearse, see rehearsal.h, in place of the trials */
 } SwapRequest;
 
 /*
  * Examines everything and touches nothing.  The result, which the caller puts:
  *   { "ok": bool, "from": "6.12...", "to": "7.3...",
  *     "store": { "kind": "disk"|"ram", "need_bytes": n, "free_bytes": n },
- *     "units": [ { "unit": "redis-server.service", "carried": bool, "pids": n, "memory_bytes": n }
- * ], "findings": [ { "severity": "refusal"|"warning"|"note", "subject": "redis-server.service",
+ *     "units": [ { "unit": "redis-server.service", "carried": bool, "pids": n, "memory_bytes": n,
+ *                  "capture_bytes": n, "freeze_us": n } ],    (these two if it was rehearsed)
+ *     "boot": see rehearsal.h,                                (if the kernel was)
+ *     "findings": [ { "severity": "refusal"|"warning"|"note", "subject": "redis-server.service",
  *                     "resource": "user namespace", "message": "...", "remedy": "..." } ] }
  * `ok` is false if there is a refusal.  An error is returned only if the examination itself could
  * not be done

@@ -8,15 +8,20 @@
 #include "fuzz.h"
 #include "http/body.h"
 
-static void swap_try(json_object *body)
+typedef int ParseSwap(json_object *body, SwapRequest *ret, Error *err);
+
+static void swap_try(ParseSwap *parse, json_object *body)
 {
 	SwapRequest request = {0};
 	Error err = {0};
-	int r = request_parse_swap(body, &request, &err);
+	int r = parse(body, &request, &err);
 
-	if (r < 0)
+	if (r < 0) {
 		require_refusal(r, &err);
-	else if (request.kernel)
+		return;
+	}
+	require(!request.deep || !request.no_trial);
+	if (request.kernel)
 		require(request.kernel[0] != '.' && !strchr(request.kernel, '/') &&
 			strlen(request.kernel) <= 64);
 }
@@ -60,7 +65,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 		return 0;
 	}
 	require(json_object_is_type(body, json_type_object));
-	swap_try(body);
+	swap_try(request_parse_swap, body);
+	swap_try(request_parse_check, body);
 	keep_try(body);
 	run_try(body);
 	return 0;
