@@ -15,6 +15,7 @@
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/watch.h"
 #include "base/worker.h"
 #include "init/beside.h"
 #include "init/boot.h"
@@ -47,7 +48,11 @@ typedef struct Landing {
 	int store_fd, initramfs;
 	bool after_reset;      /* a boot has come here, instead of the kernel that captured */
 	Worker modules, probe; /* beside what is done here, see beside.h */
+	Watch watch;           /* for a step that hangs */
+	int proc_fd;           /* for who watches: "/proc" moves */
 } Landing;
+
+static WatchAct hang_end;
 
 #define HUGE_PAGES "/sys/kernel/mm/transparent_hugepage/enabled"
 
@@ -84,6 +89,10 @@ static int handover_take(Landing *landing, Error *err)
 
 	if (r == 0 && rehearse_is_asked(landing->handover))
 		rehearse(landing->handover);
+	landing->proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	/* Without it only a watchdog ends a hang. */
+	if (r == 0)
+		(void)watch_start(&landing->watch, hang_end, landing, NULL);
 	return r;
 }
 
@@ -276,26 +285,40 @@ static const struct Step {
 	const char *name, *fault; /* fault: its fault point */
 	int (*run)(Landing *landing, Error *err);
 	WayOut otherwise;
+	int limit_s; /* a step that takes longer hangs; see step_watch() */
 } steps[] = {
-	{"reading the handover", "land-handover", handover_take, REBOOT},
-	{"reserving PIDs", "land-pids", pids_reserve, REBOOT},
-	{"loading modules", "land-modules", modules_load, REBOOT},
-	{"mounting the root filesystem", "land-root", root_enter, REBOOT},
-	{"mounting the other filesystems", "land-filesystems", filesystems_enter, BACK},
-	{"continuing the journal", "land-journal", journal_continue, BACK},
-	{"loading the other modules", "land-other-modules", modules_wait, BACK},
-	{"opening the store", "land-store", store_open, BACK},
-	{"restoring the machine", "restore-machine", machine_restore, BACK},
-	{"restoring the programs", "restore-units", units_restore, BACK},
-	{"preparing systemd", "restore-adopt", units_adopt, BACK},
-	{"letting the programs run", "restore-thaw", units_thaw, STAY},
+	{"reading the handover", "land-handover", handover_take, REBOOT, 0},
+	{"reserving PIDs", "land-pids", pids_reserve, REBOOT, 60},
+	{"loading modules", "land-modules", modules_load, REBOOT, 120},
+	{"mounting the root filesystem", "land-root", root_enter, REBOOT, 120},
+	{"mounting the other filesystems", "land-filesystems", filesystems_enter, BACK, 180},
+	{"continuing the journal", "land-journal", journal_continue, BACK, 60},
+	{"loading the other modules", "land-other-modules", modules_wait, BACK, 120},
+	{"opening the store", "land-store", store_open, BACK, 180},
+	{"restoring the machine", "restore-machine", machine_restore, BACK, 120},
+	{"restoring the programs", "restore-units", units_restore, BACK, 60},
+	{"preparing systemd", "restore-adopt", units_adopt, BACK, 60},
+	{"letting the programs run", "restore-thaw", units_thaw, STAY, 0},
 };
+
+/* Once programs run, there is nobody to go back for. */
+static void step_watch(Landing *landing, const struct Step *step)
+{
+	int64_t more_s = landing->restore ? restore_limit_s(landing->restore) : 0;
+
+	if (step->limit_s > 0)
+		watch_step(&landing->watch, (int)(step - steps), step->limit_s + (int)more_s);
+	else
+		watch_end(&landing->watch);
+}
 
 /* Ordered failures are for the way forward; the way back is what is tested with them. */
 static int step_run(Landing *landing, const struct Step *step, Error *err)
 {
-	int r = is_forward(landing) ? fault_point(step->fault, err) : 0;
+	int r;
 
+	step_watch(landing, step);
+	r = is_forward(landing) ? fault_point(step->fault, err) : 0;
 	return r < 0 ? r : step->run(landing, err);
 }
 
@@ -371,6 +394,39 @@ static void fail(Landing *landing, WayOut way_out, const Error *why)
 	}
 }
 
+#define REBOOT_LIMIT_S 180
+
+/* Whatever hangs here too: a disk may take nothing any more. */
+static void reboot_after_all(void)
+{
+	if (fork() != 0)
+		return;
+	(void)sleep(REBOOT_LIMIT_S);
+	(void)reboot(RB_AUTOBOOT);
+	_exit(1);
+}
+
+/* In the process that watches this one, which stands still for ever: as if the step had failed. */
+static void hang_end(int step, int limit_s, void *userdata)
+{
+	Landing *landing = userdata;
+	_cleanup_close_ int root =
+		openat(landing->proc_fd, "1/root", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	WayOut way_out = steps[step].otherwise;
+	Error why = {0};
+
+	reboot_after_all();
+	(void)error_set(&why, -ETIMEDOUT, "%s: it took longer than %d s", steps[step].name,
+			limit_s);
+	/* Where it has gone by now. */
+	if (root < 0 || fchdir(root) < 0 || chroot(".") < 0)
+		way_out = REBOOT;
+	if (way_out == BACK && journal_open(&landing->journal, NULL) < 0)
+		landing->journal = NULL;
+	fail(landing, way_out, &why);
+	(void)reboot(RB_AUTOBOOT);
+}
+
 /* Until here the console showed little, so that nothing waited for it. */
 static void console_continue(const Landing *landing)
 {
@@ -384,7 +440,7 @@ static void console_continue(const Landing *landing)
 
 static int land(void)
 {
-	Landing landing = {.store_fd = -1, .initramfs = -1};
+	Landing landing = {.store_fd = -1, .initramfs = -1, .proc_fd = -1};
 	_cleanup_free_ char *huge_pages = NULL;
 	Error error = {0};
 	const char *init;
@@ -397,6 +453,7 @@ static int land(void)
 		int64_t start = clock_monotonic_us();
 
 		if (step_run(&landing, &steps[i], &error) < 0) {
+			watch_end(&landing.watch);
 			(void)error_prefix(&error, "%s", steps[i].name);
 			fail(&landing, steps[i].otherwise, &error);
 			break;

@@ -401,7 +401,7 @@ static size_t trees_count(json_object *units)
 	return n;
 }
 
-static int64_t restore_limit_s(const Restore *restore)
+int64_t restore_limit_s(const Restore *restore)
 {
 	json_object *units = json_opt_array(restore->capture, "units");
 

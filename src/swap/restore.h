@@ -26,6 +26,9 @@ int64_t restore_elapsed_us(const Restore *restore);
  * it. */
 int restore_machine(Restore *restore, Error *err);
 
+/* Seconds after which restore_units() takes itself to hang, by what there is to restore. */
+int64_t restore_limit_s(const Restore *restore);
+
 /* Makes all processes of all units, standing still. If one cannot be made, all are killed again,
  * and none has run. */
 int restore_units(Restore *restore, Error *err);
