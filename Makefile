@@ -5,7 +5,7 @@ BUILD_UNIT ?= build-unit
 BUILD_FUZZ ?= build-fuzz
 FUZZ_SECONDS ?= 600
 
-.PHONY: all deb install lint test-unit fuzz test test-faults test-endurance test-programs demo bench-blackout bench-hub deps clean
+.PHONY: all deb install lint test-unit fuzz test test-faults test-endurance test-programs demo bench-blackout bench-hub bench-relay deps clean
 
 all: $(BUILD)/build.ninja
 	meson compile -C $(BUILD)
@@ -64,6 +64,9 @@ bench-blackout: deps
 bench-hub: deps all
 	mkdir -p bench/out
 	SEGUE_HUB=$(BUILD)/src/hub/segue-hub $(BUILD)/test/bench-hub bench/out/hub.json
+
+bench-relay: deps all
+	bench/relay
 
 deps:
 	tools/install-deps

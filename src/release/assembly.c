@@ -11,8 +11,6 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 
-#define PARTIAL_PREFIX ".partial-"
-
 struct Assembly {
 	const Manifest *manifest;
 	int parent; /* owned; the directory that it will be in */
@@ -47,7 +45,7 @@ static int assembly_new(int dirfd, const Manifest *manifest, Assembly **ret, Err
 	a->dir = a->parent = -1;
 	for (size_t i = 0; i < MANIFEST_FILES_MAX; i++)
 		a->files[i] = -1;
-	a->path = text_format(PARTIAL_PREFIX "%s", manifest->name);
+	a->path = text_format(ASSEMBLY_PREFIX "%s", manifest->name);
 	a->parent = fcntl(dirfd, F_DUPFD_CLOEXEC, 3);
 	if (!a->path || a->parent < 0) {
 		assembly_free(a);
@@ -147,7 +145,7 @@ int assembly_open(int dirfd, const Manifest *manifest, const Progress *progress,
 
 int assembly_discard(int dirfd, const char *release, Error *err)
 {
-	_cleanup_free_ char *path = text_format(PARTIAL_PREFIX "%s", release);
+	_cleanup_free_ char *path = text_format(ASSEMBLY_PREFIX "%s", release);
 
 	return path ? directory_remove(dirfd, path, err)
 		    : error_errno(err, -ENOMEM, "Removing release %s", release);

@@ -16,6 +16,8 @@
 #include "release/manifest.h"
 #include "release/signature.h"
 
+#define ASSEMBLY_PREFIX ".partial-"
+
 typedef struct Assembly Assembly;
 
 /* Begins or goes on in the directory `dirfd`, and takes the room on the disk for all of it;

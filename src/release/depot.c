@@ -208,7 +208,7 @@ void release_free(Release *release)
 	free(release);
 }
 
-static int release_load(Release *release, const char *name, Error *err)
+static int release_load(Release *release, Error *err)
 {
 	int r;
 
@@ -217,33 +217,44 @@ static int release_load(Release *release, const char *name, Error *err)
 	    (r = signatures_read(release->dir, &release->signatures, err)) < 0)
 		return r;
 	r = manifest_parse(release->bytes, release->size, &release->manifest, err);
-	if (r < 0) {
+	if (r < 0)
 		(void)error_prefix(err, MANIFEST_FILE);
-		return r;
-	}
-	/* Whoever renames a directory must not have one release taken for another. */
-	if (strcmp(release->manifest->name, name) != 0)
-		return error_set(err, -EBADMSG, MANIFEST_FILE " is that of release %s",
-				 release->manifest->name);
-	return 0;
+	return r;
 }
 
-int release_open(const Depot *depot, const char *name, Release **ret, Error *err)
+int release_open_at(int dirfd, Release **ret, Error *err)
 {
 	_cleanup_release_ Release *release = calloc(1, sizeof(*release));
 	int r;
 
 	if (!release)
-		return error_errno(err, -ENOMEM, "Opening release %s", name);
-	release->dir = -1;
+		return error_errno(err, -ENOMEM, "Opening a release");
+	release->dir = fcntl(dirfd, F_DUPFD_CLOEXEC, 3);
+	if (release->dir < 0)
+		return error_errno(err, -errno, "Opening a release");
+	r = release_load(release, err);
+	if (r == 0)
+		*ret = steal_ptr(&release);
+	return r;
+}
+
+int release_open(const Depot *depot, const char *name, Release **ret, Error *err)
+{
+	_cleanup_release_ Release *release = NULL;
+	_cleanup_close_ int dir = -1;
+	int r;
+
 	if (!name_is_valid(name))
 		return no_release(name, err);
-	release->dir =
-		openat(depot->releases_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (release->dir < 0)
+	dir = openat(depot->releases_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (dir < 0)
 		return errno == ENOENT ? no_release(name, err)
 				       : error_errno(err, -errno, "Opening release %s", name);
-	r = release_load(release, name, err);
+	r = release_open_at(dir, &release, err);
+	/* Whoever renames a directory must not have one release taken for another. */
+	if (r == 0 && strcmp(release->manifest->name, name) != 0)
+		r = error_set(err, -EBADMSG, MANIFEST_FILE " is that of release %s",
+			      release->manifest->name);
 	if (r < 0) {
 		(void)error_prefix(err, "Release %s", name);
 		return r;

@@ -57,6 +57,8 @@ typedef struct Release {
 
 /* -ENOENT; -EBADMSG: it is damaged. */
 int release_open(const Depot *depot, const char *name, Release **ret, Error *err);
+/* The same of a document and its signatures in any directory, whose files may be missing. */
+int release_open_at(int dirfd, Release **ret, Error *err);
 void release_free(Release *release);
 
 static inline void cleanup_depot(Depot **depot)
