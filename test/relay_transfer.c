@@ -27,13 +27,16 @@
 #define LINK_RATE   ((int64_t)1 << 20) /* so that it takes a second */
 #define PATIENCE_MS 1000
 #define LIMIT_US    (20 * INT64_C(1000000))
+#define REPLACED_US (2 * INT64_C(1000000)) /* a parent is replaced in that time */
 #define NODES       6 /* the first is the hub */
 
 typedef struct Node {
 	Relay *relay;
 	bool done;
 	int left, troubles;
-	size_t there;
+	size_t there; /* of the chunks */
+	size_t mark;  /* how many were there at a moment that a test chose */
+	int again;    /* chunks that came though they were there */
 	char why[sizeof(((Error *)NULL)->text)];
 } Node;
 
@@ -111,8 +114,10 @@ static void on_report(const RelayReport *report, void *data)
 	node->done = node->done || report->news == RELAY_DONE;
 	node->left += report->news == RELAY_LEFT;
 	node->troubles += report->news == RELAY_TROUBLE;
-	if (report->news == RELAY_PROGRESS)
+	if (report->news == RELAY_PROGRESS) {
+		node->again += report->chunks_there <= node->there;
 		node->there = report->chunks_there;
+	}
 	if (report->why)
 		(void)snprintf(node->why, sizeof(node->why), "%s", report->why->text);
 }
@@ -174,20 +179,29 @@ static bool is_halfway(const void *node)
 	return ((const Node *)node)->there >= (size_t)CHUNKS / 2;
 }
 
+static bool has_gone_on(const void *node)
+{
+	return ((const Node *)node)->there > ((const Node *)node)->mark;
+}
+
 static bool has_trouble(const void *node)
 {
 	return ((const Node *)node)->troubles > 0;
 }
 
-static void run_until(bool (*holds)(const void *data), const void *data)
+static void run_until_end(bool (*holds)(const void *data), const Node *node, int64_t end_us)
 {
-	int64_t end = clock_monotonic_us() + LIMIT_US;
-
-	while (!holds(data)) {
-		if (clock_monotonic_us() > end)
-			fail_msg("It does not happen; node 1: %s", nodes[1].why);
+	while (!holds(node)) {
+		if (clock_monotonic_us() > end_us)
+			fail_msg("It does not happen to node %td: it has %zu of %d chunks; %s",
+				 node - nodes, node->there, (int)CHUNKS, node->why);
 		assert_true(sd_event_run(event, 100000) >= 0);
 	}
+}
+
+static void run_until(bool (*holds)(const void *data), const Node *node)
+{
+	run_until_end(holds, node, clock_monotonic_us() + LIMIT_US);
 }
 
 static void assert_whole(int number, const char *release)
@@ -235,6 +249,8 @@ static int teardown(void **state)
 
 static void test_a_chain_that_loses_a_node(void **state)
 {
+	int64_t end;
+
 	for (int i = 1; i < NODES; i++)
 		node_start(i, LINK_RATE, 0);
 	for (int i = 1; i < NODES; i++)
@@ -244,12 +260,21 @@ static void test_a_chain_that_loses_a_node(void **state)
 	assert_true(nodes[5].there > 0);
 	relay_free(nodes[2].relay);
 	nodes[2].relay = NULL;
+	for (int i = 3; i < NODES; i++)
+		nodes[i].mark = nodes[i].there;
+	end = clock_monotonic_us() + REPLACED_US;
+	for (int i = 3; i < NODES; i++)
+		run_until_end(has_gone_on, &nodes[i], end);
 	for (int i = 1; i < NODES; i++)
 		if (i != 2) {
 			run_until(is_done, &nodes[i]);
 			assert_whole(i, "r1");
+			assert_int_equal(nodes[i].again, 0);
 		}
-	assert_true(nodes[3].left >= 1);
+	/* Only who had it for a parent leaves one. */
+	for (int i = 1; i < NODES; i++)
+		if (i != 2 && nodes[i].left != (i == 3))
+			fail_msg("Node %d left %d parents: %s", i, nodes[i].left, nodes[i].why);
 }
 
 static void test_who_comes_back_goes_on(void **state)

@@ -148,7 +148,7 @@ static void stripe_start(Stripe *s, int64_t now_us)
 	int r;
 
 	s->setup.handler = (LinkHandler){on_frame, on_drained, on_ended, s};
-	s->heard_us = now_us;
+	s->heard_us = s->starving_us = now_us;
 	s->counted = 0;
 	s->starving = false;
 	r = link_connect(&s->setup, (const struct sockaddr *)&parent->socket, parent->length,
