@@ -16,8 +16,6 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/file.h"
-#include "relay/command.h"
-#include "relay_fuzz.h"
 #include "test.h"
 
 #define CHUNK       MANIFEST_CHUNK_MIN
@@ -522,41 +520,6 @@ static void test_bucket(void **state)
 	assert_in_range(sent, 1990000, 2030000);
 }
 
-static void corpus_run(const char *name, void (*fuzz)(const uint8_t *, size_t))
-{
-	_cleanup_free_ char *path = text_format(SOURCE_ROOT "/test/corpus/%s", name);
-	_cleanup_closedir_ DIR *dir = opendir(path);
-	const struct dirent *entry;
-	int n = 0;
-
-	assert_non_null(dir);
-	while ((entry = readdir(dir))) { /* NOLINT(concurrency-mt-unsafe) */
-		_cleanup_free_ char *bytes = NULL;
-		size_t size;
-
-		if (entry->d_name[0] == '.' ||
-		    file_read(dirfd(dir), entry->d_name, &bytes, &size, NULL) < 0)
-			continue;
-		fuzz((const uint8_t *)bytes, size);
-		for (size_t i = 0; i < size; i++) {
-			char was = bytes[i];
-
-			bytes[i] = (char)(was ^ 0x41);
-			fuzz((const uint8_t *)bytes, size);
-			bytes[i] = was;
-			fuzz((const uint8_t *)bytes, i);
-		}
-		n++;
-	}
-	assert_true(n > 0);
-}
-
-static void test_corpora(void **state)
-{
-	corpus_run("frame", fuzz_frame);
-	corpus_run("command", fuzz_command);
-}
-
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -573,7 +536,6 @@ int main(void)
 		TEST(test_strangers_get_nothing),
 		cmocka_unit_test(test_clean_decide),
 		cmocka_unit_test(test_bucket),
-		cmocka_unit_test(test_corpora),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
