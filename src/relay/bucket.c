@@ -4,9 +4,14 @@
 #define SECOND_US 1000000
 #define BURST_US  20000 /* so much of the rate may be saved up */
 
+int64_t bucket_burst(const Bucket *bucket)
+{
+	return bucket->rate * BURST_US / SECOND_US + 1;
+}
+
 int64_t bucket_wait_us(Bucket *bucket, int64_t now_us)
 {
-	int64_t most = bucket->rate * BURST_US / SECOND_US + 1, elapsed = now_us - bucket->at_us;
+	int64_t most = bucket_burst(bucket), elapsed = now_us - bucket->at_us;
 
 	if (bucket->rate == 0)
 		return 0;

@@ -10,6 +10,9 @@ typedef struct Bucket {
 	int64_t at_us;  /* when they were counted */
 } Bucket;
 
+/* The most that may be saved up, in bytes.  Of a bucket that has a rate. */
+int64_t bucket_burst(const Bucket *bucket);
+
 /* How long to wait before anything may be taken; 0: not at all. */
 int64_t bucket_wait_us(Bucket *bucket, int64_t now_us);
 

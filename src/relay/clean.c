@@ -33,7 +33,7 @@ int clean_decide(CleanItem *items, size_t n, int64_t need, int64_t quota, Error 
 
 		if (!item)
 			return error_set(err, -EDQUOT,
-					 "Releases that are in use and the one to come take %lld "
+					 "Releases that are in use and those to come take %lld "
 					 "bytes, and the quota is %lld; raise it",
 					 (long long)total, (long long)quota);
 		item->remove = true;
@@ -50,26 +50,33 @@ static bool is_kept(const CleanPlan *plan, const char *name)
 	return false;
 }
 
-/* Not that of the release that is coming. */
-static int partials_remove(const Depot *depot, const char *coming, Error *err)
+/* Not of those that are coming.  Adds up what is set aside for others than `coming`. */
+static int partials_remove(const Depot *depot, const char *coming, const CleanPlan *plan,
+			   int64_t *ret_others, Error *err)
 {
 	_cleanup_close_ int fd =
 		openat(depot->releases_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_closedir_ DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
 	struct dirent *entry;
+	int64_t others = 0;
 
 	if (!dir)
 		return error_errno(err, -errno, "Listing releases");
 	(void)steal_fd(&fd);
 	while ((entry = readdir(dir))) {
 		const char *name = entry->d_name + strlen(ASSEMBLY_PREFIX);
+		int64_t size = 0;
 		int r = 0;
 
-		if (text_has_prefix(entry->d_name, ASSEMBLY_PREFIX) && strcmp(name, coming) != 0)
+		if (!text_has_prefix(entry->d_name, ASSEMBLY_PREFIX) || strcmp(name, coming) == 0)
+			continue;
+		if (!plan->coming(name, &size, plan->data))
 			r = assembly_discard(depot->releases_fd, name, err);
 		if (r < 0)
 			return r;
+		others += size;
 	}
+	*ret_others = others;
 	return 0;
 }
 
@@ -88,8 +95,7 @@ static int releases_remove(Depot *depot, const CleanPlan *plan, Release *const *
 
 		if (!items[i].remove)
 			continue;
-		if (plan->removing)
-			plan->removing(releases[i]->manifest, plan->data);
+		plan->removing(releases[i]->manifest, plan->data);
 		r = depot_remove(depot, releases[i]->manifest->name, err);
 		if (r < 0)
 			return r;
@@ -104,6 +110,7 @@ int clean_depot(Depot *depot, const Manifest *coming, const CleanPlan *plan, Err
 	Release **releases = NULL;
 	char **names = NULL;
 	size_t n = 0, n_readable = 0;
+	int64_t others = 0;
 	int r = depot_names(depot, &names, &n, err);
 
 	if (r < 0)
@@ -124,9 +131,10 @@ int clean_depot(Depot *depot, const Manifest *coming, const CleanPlan *plan, Err
 		};
 	}
 	if (r == 0)
-		r = partials_remove(depot, coming->name, err);
+		r = partials_remove(depot, coming->name, plan, &others, err);
 	if (r == 0)
-		r = clean_decide(items, n_readable, manifest_size(coming), plan->quota, err);
+		r = clean_decide(items, n_readable, manifest_size(coming) + others, plan->quota,
+				 err);
 	if (r == 0)
 		r = releases_remove(depot, plan, releases, items, n_readable, err);
 	releases_free(releases, n_readable);

@@ -20,6 +20,8 @@ typedef struct CleanPlan {
 	int64_t quota;
 	const char *const *keep; /* names, `n_keep` of them: what runs and what ran before */
 	size_t n_keep;
+	/* Whether another release is coming as well, and how many bytes are set aside for it. */
+	bool (*coming)(const char *release, int64_t *ret_size, void *data);
 	/* A release is about to go. */
 	void (*removing)(const Manifest *manifest, void *data);
 	void *data;

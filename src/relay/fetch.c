@@ -37,6 +37,11 @@ const Order *fetch_order(const Fetch *f)
 	return &f->order;
 }
 
+int64_t fetch_size(const Fetch *f)
+{
+	return f->holding ? manifest_size(holding_manifest(f->holding)) : 0;
+}
+
 static void stripes_stop(Fetch *f)
 {
 	for (int i = 0; i < f->order.stripes; i++)
@@ -87,6 +92,9 @@ static void fetch_trouble(Fetch *f, const Error *why, int64_t now_us)
 	f->state = FETCH_WAITING;
 	f->again_us = now_us + TROUBLE_US;
 	stripes_stop(f);
+	/* Who waits for this node would wait for as long as it does. */
+	if (f->holding)
+		f->setup.handler.dropping(f->holding, f->setup.handler.data);
 }
 
 /* ---- beginning ---- */
@@ -119,8 +127,22 @@ static void on_trouble(const Error *why, void *data)
 	f->why = *why;
 }
 
+/* Bytes a second that may be expected; 0: it is not known. */
+static int64_t rate_expected(const Fetch *f)
+{
+	const int64_t limits[] = {f->setup.link.rate, f->setup.link.in->rate};
+	int64_t rate = f->order.rate;
+
+	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
+		if (limits[i] > 0 && limits[i] < rate)
+			rate = limits[i];
+	return rate;
+}
+
 static void stripes_prepare(Fetch *f)
 {
+	int64_t best = rate_expected(f) * f->order.patience_us / SECOND_US / f->order.stripes;
+
 	for (int i = 0; i < f->order.stripes; i++)
 		f->stripes[i] = (Stripe){
 			.number = i,
@@ -128,7 +150,7 @@ static void stripes_prepare(Fetch *f)
 			.holding = f->holding,
 			.order = &f->order,
 			.setup = f->setup.link,
-			.best = f->order.rate * f->order.patience_us / SECOND_US / f->order.stripes,
+			.best = best,
 			.handler = {on_chunk, on_left, on_trouble, f},
 		};
 }
@@ -140,6 +162,7 @@ static int room_make(Fetch *f, int document, Error *err)
 		.quota = f->setup.quota,
 		.keep = keep,
 		.n_keep = f->order.n_keep,
+		.coming = f->setup.handler.coming,
 		.removing = f->setup.handler.removing,
 		.data = f->setup.handler.data,
 	};
@@ -158,11 +181,8 @@ static int fetch_open(Fetch *f, Error *err)
 
 	if (document < 0)
 		return error_errno(err, -errno, "Opening %s", f->order.document);
-	if ((r = room_make(f, document, err)) < 0 ||
-	    (r = holding_begin(f->setup.depot, document, &f->holding, err)) < 0)
-		return r;
-	f->setup.handler.begun(f, f->holding, f->setup.handler.data);
-	return 0;
+	r = room_make(f, document, err);
+	return r < 0 ? r : holding_begin(f->setup.depot, document, &f->holding, err);
 }
 
 static int fetch_begin(Fetch *f, Error *err)
@@ -171,6 +191,7 @@ static int fetch_begin(Fetch *f, Error *err)
 
 	if (r < 0)
 		return r;
+	f->setup.handler.begun(f, f->holding, f->setup.handler.data);
 	stripes_prepare(f);
 	f->state = FETCH_RECEIVING;
 	return 0;

@@ -8,7 +8,7 @@
 typedef struct Fetch Fetch;
 
 typedef struct FetchHandler {
-	/* It has begun; `holding` can be served from now on. */
+	/* It has begun, or goes on; `holding` can be served from now on. */
 	void (*begun)(Fetch *fetch, Holding *holding, void *data);
 	void (*chunk)(Fetch *fetch, Holding *holding, size_t chunk, void *data);
 	void (*left)(Fetch *fetch, const Address *parent, const Error *why, void *data);
@@ -16,9 +16,11 @@ typedef struct FetchHandler {
 	void (*trouble)(Fetch *fetch, const Error *why, void *data);
 	/* It is a release of the depot. */
 	void (*done)(Fetch *fetch, void *data);
-	/* What is to be removed for it; see CleanPlan. */
+	/* What else is coming, and what is to be removed; see CleanPlan. */
+	bool (*coming)(const char *release, int64_t *ret_size, void *data);
 	void (*removing)(const Manifest *manifest, void *data);
-	/* A holding that had begun is no good, or no longer wanted. */
+	/* A holding must not be served any more: it is no good, or waits for room, or is not
+	 * wanted. */
 	void (*dropping)(const Holding *holding, void *data);
 	void *data;
 } FetchHandler;
@@ -36,6 +38,8 @@ int fetch_new(const FetchSetup *setup, Order *order, Fetch **ret, Error *err);
 void fetch_free(Fetch *fetch);
 
 const Order *fetch_order(const Fetch *fetch);
+/* Bytes that are set aside for it; 0: it has not begun. */
+int64_t fetch_size(const Fetch *fetch);
 
 /* To be called every RELAY_TICK_US.  May end with its handler's `done`, which may free
  * it. */

@@ -22,7 +22,7 @@ static const struct {
 	[FRAME_HELLO] = {FRAME_FROM_CHILD, MAGIC_SIZE + DIGEST_SIZE, MAGIC_SIZE + DIGEST_SIZE},
 	[FRAME_WANT] = {FRAME_FROM_CHILD, FRAME_CHUNK, (size_t)FRAME_CHUNK *FRAME_WANTS_MAX},
 	[FRAME_DATA] = {FRAME_FROM_PARENT, FRAME_CHUNK + 1, FRAME_CHUNK + MANIFEST_CHUNK_MAX},
-	[FRAME_STATE] = {FRAME_FROM_PARENT, 1, 1},
+	[FRAME_STARVING] = {FRAME_FROM_PARENT, 0, 0},
 	[FRAME_REFUSE] = {FRAME_FROM_PARENT, 1, 1},
 };
 
@@ -86,10 +86,7 @@ int frame_parse(const uint8_t *bytes, size_t size, Frame *ret, Error *err)
 		frame.data = body + FRAME_CHUNK;
 		frame.size = left - FRAME_CHUNK;
 		break;
-	case FRAME_STATE:
-		if (body[0] >= FRAME_STATES)
-			return bad(err);
-		frame.state = (FrameState)body[0];
+	case FRAME_STARVING:
 		break;
 	default:
 		if (body[0] >= FRAME_REASONS)
@@ -109,6 +106,8 @@ size_t frame_size(const Frame *frame)
 	case FRAME_WANT:
 	case FRAME_DATA:
 		return FRAME_HEADER + frame->n_chunks * FRAME_CHUNK;
+	case FRAME_STARVING:
+		return FRAME_HEADER;
 	default:
 		return FRAME_HEADER + 1;
 	}
@@ -133,8 +132,7 @@ void frame_compose(const Frame *frame, uint8_t *ret)
 			put32(body + 2, frame->chunks[i].chunk);
 		}
 		break;
-	case FRAME_STATE:
-		body[0] = (uint8_t)frame->state;
+	case FRAME_STARVING:
 		break;
 	default:
 		body[0] = (uint8_t)frame->reason;

@@ -3,10 +3,15 @@
  * What two nodes say to each other, inside TLS: a byte of type, four of length (big endian, like
  * all numbers), and that many bytes.
  *
- *   hello    child    which release: "SGR1", the SHA-256 of its document
- *   want     child    chunks, each as file (2 bytes) and number (4); answered whenever they are
- * there data     parent   a chunk: file, number, bytes state    parent   that it is alive, and
- * whether it has something for the child refuse   parent   why the child has to go elsewhere
+ * hello, child: which release: "SGR1", the SHA-256 of its document.
+ *
+ * want, child: chunks, each as file (2 bytes) and number (4); answered whenever they are there.
+ *
+ * data, parent: a chunk: file, number, bytes.
+ *
+ * starving, parent: nothing of what was asked for is here yet; empty.
+ *
+ * refuse, parent: why the child has to go elsewhere (1 byte).
  */
 #pragma once
 
@@ -24,18 +29,12 @@ typedef enum FrameType {
 	FRAME_HELLO = 1,
 	FRAME_WANT,
 	FRAME_DATA,
-	FRAME_STATE,
+	FRAME_STARVING,
 	FRAME_REFUSE,
 	FRAME_TYPES,
 } FrameType;
 
 typedef enum FrameRole { FRAME_FROM_CHILD, FRAME_FROM_PARENT } FrameRole;
-
-typedef enum FrameState {
-	FRAME_SENDING,  /* what was asked for is on its way */
-	FRAME_STARVING, /* it is not here yet: whose fault that is, is above */
-	FRAME_STATES,
-} FrameState;
 
 typedef enum FrameReason {
 	FRAME_UNKNOWN, /* the release is not here */
@@ -57,7 +56,6 @@ typedef struct Frame {
 	size_t n_chunks;
 	const uint8_t *data; /* data; of the bytes that were parsed */
 	size_t size;
-	FrameState state;
 	FrameReason reason;
 } Frame;
 

@@ -14,6 +14,7 @@
 
 #define QUEUE_MAX   128       /* frames */
 #define RECORD_SIZE 16384     /* of TLS 1.3, RFC 8446, 5.1 */
+#define GONE_MS     20000     /* who takes nothing for so long */
 #define TURN_SIZE   (4 << 20) /* then others get their turn */
 #define UNSENT_SIZE 131072    /* in the kernel: what is there cannot be called back */
 
@@ -95,6 +96,20 @@ static int tls_error(ssize_t r, const char *what, Error *err)
 	return error_set(err, -ECONNABORTED, "%s: %s", what, gnutls_strerror((int)r));
 }
 
+/* As much as may go at once: with a low rate less than a record, or the other side would hear
+ * nothing for as long as that has to be waited for. */
+static size_t portion(const Bucket *of_node, const Bucket *of_link, size_t size)
+{
+	const Bucket *buckets[] = {of_node, of_link};
+
+	if (size > RECORD_SIZE)
+		size = RECORD_SIZE;
+	for (int i = 0; i < 2; i++)
+		if (buckets[i]->rate > 0 && (int64_t)size > bucket_burst(buckets[i]))
+			size = (size_t)bucket_burst(buckets[i]);
+	return size;
+}
+
 /* ---- in ---- */
 
 static int frame_begin(Link *l, Error *err)
@@ -127,18 +142,20 @@ static int receive_some(Link *l, Error *err)
 {
 	uint8_t *to = l->arriving ? l->arriving->bytes + l->n_arrived : l->header + l->n_header;
 	size_t want = l->arriving ? l->arriving->size - l->n_arrived : FRAME_HEADER - l->n_header;
-	ssize_t n = gnutls_record_recv(l->session, to, want);
+	ssize_t n = gnutls_record_recv(l->session, to, portion(l->setup.in, &l->in, want));
+	int r = 0;
 
 	if (n <= 0)
 		return tls_error(n, "Receiving", err);
 	l->received += n;
 	bucket_take(l->setup.in, n);
 	bucket_take(&l->in, n);
-	if (!l->arriving) {
+	if (l->arriving)
+		l->n_arrived += (size_t)n;
+	else
 		l->n_header += (size_t)n;
-		return l->n_header == FRAME_HEADER ? frame_begin(l, err) : 0;
-	}
-	l->n_arrived += (size_t)n;
+	if (!l->arriving && (l->n_header < FRAME_HEADER || (r = frame_begin(l, err)) < 0))
+		return r;
 	return l->n_arrived == l->arriving->size ? frame_end(l, err) : 0;
 }
 
@@ -203,7 +220,7 @@ static int transmit(Link *l, int64_t *ret_wait_us, Error *err)
 			return 0;
 		/* What was begun has to be tried again with the same bytes. */
 		if (l->retry == 0)
-			l->retry = left < RECORD_SIZE ? left : RECORD_SIZE;
+			l->retry = portion(l->setup.out, &l->out, left);
 		n = gnutls_record_send(l->session, blob->bytes + l->sent, l->retry);
 		if (n < 0) {
 			int r = tls_error(n, "Sending", err);
@@ -310,7 +327,7 @@ int link_send_frame(Link *l, const Frame *frame)
 static int link_make(const LinkSetup *setup, int fd, bool server, Link **ret, Error *err)
 {
 	_cleanup_link_ Link *l = calloc(1, sizeof(*l));
-	int one = 1, unsent = UNSENT_SIZE, r;
+	int one = 1, unsent = UNSENT_SIZE, gone = GONE_MS, r;
 
 	if (!l) {
 		(void)close(fd);
@@ -322,6 +339,8 @@ static int link_make(const LinkSetup *setup, int fd, bool server, Link **ret, Er
 	l->in = l->out = (Bucket){.rate = setup->rate};
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
+	/* Or who loses power would have its place for as long as TCP goes on trying. */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &gone, sizeof(gone));
 	r = credentials_session(setup->credentials, fd, server, &l->session, err);
 	if (r < 0)
 		return r;

@@ -29,7 +29,7 @@ static const char usage[] =
 	"  --key FILE          its key\n"
 	"  --listen ADDRESS    where to serve (default 0.0.0.0)\n"
 	"  --port N            default 7420; 0: any\n"
-	"  --rate-in N         bytes a second that are received at most\n"
+	"  --rate-in N         bytes a second that are received at most; 4096 or more\n"
 	"  --rate-out N        bytes a second that are sent at most\n"
 	"  --link-rate N       of one connection, each way\n"
 	"  --quota N           bytes of all releases at most; older ones go first\n"

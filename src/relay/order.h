@@ -22,9 +22,13 @@ typedef struct Order {
 } Order;
 
 /*
- *   {"do": "fetch", "release": "r1", "document": "/path", "keep": ["r0"], "patience_ms": 1000,
- * "rate": 125000000, "stripes": [[{"address": "192.0.2.1", "port": 7420}, ...], ...]} "keep",
- * "patience_ms" and "rate" may be left out.  -EBADMSG, -EINVAL.
+ * {"do": "fetch", "release": "r1", "document": "/path",
+ *
+ * "stripes": [[{"address": "192.0.2.1", "port": 7420}, ...], ...],
+ *
+ * "keep": ["r0"], "patience_ms": 1000, "rate": 125000000}
+ *
+ * What is in the last line may be left out.  -EBADMSG, -EINVAL.
  */
 int order_parse(json_object *o, Order *ret, Error *err);
 void order_release(Order *order);

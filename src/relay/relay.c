@@ -149,6 +149,21 @@ static void on_done(Fetch *fetch, void *data)
 	fetch_remove(data, fetch);
 }
 
+static bool on_coming(const char *release, int64_t *ret_size, void *data)
+{
+	const Relay *relay = data;
+
+	for (size_t i = 0; i < FETCH_MAX; i++) {
+		const Fetch *fetch = relay->fetches[i];
+
+		if (!fetch || strcmp(fetch_order(fetch)->release, release) != 0)
+			continue;
+		*ret_size = fetch_size(fetch);
+		return true;
+	}
+	return false;
+}
+
 static void on_removing(const Manifest *manifest, void *data)
 {
 	Relay *relay = data;
@@ -203,8 +218,8 @@ int relay_fetch(Relay *relay, Order *order, Error *err)
 		.link = link_setup(relay),
 		.depot = relay->depot,
 		.quota = relay->setup.quota,
-		.handler = {on_begun, on_chunk, on_left, on_trouble, on_done, on_removing,
-			    on_dropping, relay},
+		.handler = {on_begun, on_chunk, on_left, on_trouble, on_done, on_coming,
+			    on_removing, on_dropping, relay},
 	};
 
 	(void)relay_cancel(relay, order->release, NULL);
@@ -246,11 +261,27 @@ static int relay_start(Relay *relay, Error *err)
 	return r < 0 ? error_errno(err, r, "Starting the event loop") : 0;
 }
 
+static int rates_check(const RelaySetup *setup, Error *err)
+{
+	const int64_t rates[] = {setup->rate_in, setup->rate_out, setup->link_rate};
+
+	for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++)
+		if (rates[i] != 0 && rates[i] < RELAY_RATE_MIN)
+			return error_set(err, -EINVAL,
+					 "A rate of %lld bytes a second is too low; give at least "
+					 "%d, or 0 for no limit",
+					 (long long)rates[i], RELAY_RATE_MIN);
+	return 0;
+}
+
 int relay_new(const RelaySetup *setup, Relay **ret, Error *err)
 {
-	_cleanup_relay_ Relay *relay = calloc(1, sizeof(*relay));
-	int r;
+	_cleanup_relay_ Relay *relay = NULL;
+	int r = rates_check(setup, err);
 
+	if (r < 0)
+		return r;
+	relay = calloc(1, sizeof(*relay));
 	if (!relay)
 		return error_errno(err, -ENOMEM, "Starting the relay");
 	relay->setup = *setup;

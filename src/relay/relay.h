@@ -11,7 +11,8 @@
 #include "relay/fetch.h"
 #include "relay/supply.h"
 
-#define RELAY_TICK_US 30000
+#define RELAY_TICK_US  30000
+#define RELAY_RATE_MIN 4096 /* bytes a second */
 
 typedef struct Relay Relay;
 
@@ -37,7 +38,7 @@ typedef struct RelaySetup {
 	const char *address; /* where it serves */
 	int port;
 	CredentialFiles files;
-	int64_t rate_in, rate_out; /* of all links together; bytes a second, 0: no limit */
+	int64_t rate_in, rate_out; /* of all links together; RELAY_RATE_MIN or more, 0: no limit */
 	int64_t link_rate;         /* of one link, each way */
 	int64_t quota;             /* of the depot's releases; bytes, 0: no limit */
 	int max_children;
@@ -45,6 +46,7 @@ typedef struct RelaySetup {
 	void *data;
 } RelaySetup;
 
+/* -EINVAL: a rate is too low. */
 int relay_new(const RelaySetup *setup, Relay **ret, Error *err);
 void relay_free(Relay *relay);
 

@@ -6,10 +6,14 @@
 
 #include "base/clock.h"
 
-#define WINDOW_SIZE   ((int64_t)1 << 20) /* asked for at once */
-#define WINDOW_MIN    4                  /* chunks of it */
-#define SLOW_PORTION  4 /* a window that brings less than a fourth of the best is slow */
-#define STARVING_MAX  5 /* times the patience: those above have to find another parent first */
+#define WINDOW_SIZE  ((int64_t)1 << 20) /* asked for at once */
+#define WINDOW_MIN   4                  /* chunks of it */
+#define SLOW_PORTION 4    /* a window that brings less than a fourth of the best is slow */
+#define SLOWEST      1024 /* bytes a second: less is slow, whatever came before */
+/* Times the patience: those above have to find another parent first, and what they have then has a
+ * long way in a chain. */
+#define STARVING_MAX  5
+#define SECOND_US     1000000
 #define AGAIN_US      200000
 #define AGAIN_DOUBLES 4
 #define UNKNOWN_US    100000 /* orders do not reach all at once: it may have it soon */
@@ -34,10 +38,11 @@ static size_t window(const Stripe *s)
 	return n > STRIPE_PENDING_MAX ? STRIPE_PENDING_MAX : (size_t)n;
 }
 
-static int stripe_ask(Stripe *s)
+static int stripe_ask(Stripe *s, Error *err)
 {
 	Frame frame = {.type = FRAME_WANT};
 	size_t n = holding_chunks(s->holding);
+	int r;
 
 	for (; s->scan < n && s->n_pending < window(s); s->scan++) {
 		if ((int)(s->scan % (size_t)s->of) != s->number || holding_has(s->holding, s->scan))
@@ -45,7 +50,8 @@ static int stripe_ask(Stripe *s)
 		frame.chunks[frame.n_chunks++] = holding_name(s->holding, s->scan);
 		s->pending[s->n_pending++] = s->scan;
 	}
-	return frame.n_chunks > 0 ? link_send_frame(s->link, &frame) : 0;
+	r = frame.n_chunks > 0 ? link_send_frame(s->link, &frame) : 0;
+	return r < 0 ? error_errno(err, r, "Asking for chunks") : 0;
 }
 
 static bool pending_take(Stripe *s, size_t chunk)
@@ -82,14 +88,14 @@ static int stripe_take(Stripe *s, const Frame *frame, Blob *blob, Error *err)
 		return r == -EBADMSG ? r : stripe_trouble(s, r, err);
 	s->failures = 0;
 	s->handler.chunk(chunk, s->handler.data);
-	return stripe_ask(s);
+	return stripe_ask(s, err);
 }
 
 static int on_frame(const Frame *frame, Blob *blob, void *data, Error *err)
 {
 	Stripe *s = data;
 
-	s->starving = frame->type == FRAME_STATE && frame->state == FRAME_STARVING;
+	s->starving = frame->type == FRAME_STARVING;
 	if (frame->type == FRAME_DATA)
 		return stripe_take(s, frame, blob, err);
 	if (frame->type == FRAME_REFUSE && frame->reason == FRAME_UNKNOWN)
@@ -153,10 +159,10 @@ static void stripe_start(Stripe *s, int64_t now_us)
 	s->starving = false;
 	r = link_connect(&s->setup, (const struct sockaddr *)&parent->socket, parent->length,
 			 &s->link, &why);
+	if (r == 0 && (r = link_send_frame(s->link, &hello)) < 0)
+		(void)error_errno(&why, r, "Asking for release %s", s->order->release);
 	if (r == 0)
-		r = link_send_frame(s->link, &hello);
-	if (r == 0)
-		r = stripe_ask(s);
+		r = stripe_ask(s, &why);
 	if (r < 0)
 		stripe_leave(s, &why, now_us);
 	pace_begin(&s->pace, now_us);
@@ -166,11 +172,9 @@ static void stripe_start(Stripe *s, int64_t now_us)
  * a node whose own link is slow does not go from one to the next. */
 static bool stripe_is_slow(Stripe *s, int64_t bytes, int64_t now_us)
 {
-	PaceLimit limit = {
-		.window_us = s->order->patience_us,
-		.bytes_per_window = s->best / SLOW_PORTION,
-	};
-	int64_t before = s->pace.bytes;
+	int64_t window_us = s->order->patience_us, before = s->pace.bytes;
+	int64_t portion = s->best / SLOW_PORTION, least = SLOWEST * window_us / SECOND_US;
+	PaceLimit limit = {window_us, portion > least ? portion : least};
 
 	if (s->n_pending == 0 || s->starving) {
 		pace_begin(&s->pace, now_us);
@@ -188,6 +192,7 @@ static bool stripe_is_slow(Stripe *s, int64_t bytes, int64_t now_us)
 static int stripe_judge(Stripe *s, int64_t now_us, Error *err)
 {
 	int64_t patience = s->order->patience_us, bytes = link_received(s->link) - s->counted;
+	int64_t starving_max = patience * STARVING_MAX;
 
 	s->counted += bytes;
 	if (bytes > 0)
@@ -197,9 +202,9 @@ static int stripe_judge(Stripe *s, int64_t now_us, Error *err)
 				 (long long)(patience / 1000));
 	if (!s->starving || s->n_pending == 0)
 		s->starving_us = now_us;
-	if (now_us - s->starving_us > patience * STARVING_MAX)
+	if (now_us - s->starving_us > starving_max)
 		return error_set(err, -ETIMEDOUT, "It has had nothing for %lld ms",
-				 (long long)(patience * STARVING_MAX / 1000));
+				 (long long)(starving_max / 1000));
 	if (stripe_is_slow(s, bytes, now_us))
 		return error_set(err, -ETIMEDOUT, "It has become slow");
 	return 0;
@@ -220,6 +225,6 @@ void stripe_tick(Stripe *s, int64_t now_us)
 	/* What the disk has spoilt since is missing again. */
 	if (s->link && !s->over && s->n_pending == 0) {
 		s->scan = 0;
-		(void)stripe_ask(s);
+		(void)stripe_ask(s, NULL);
 	}
 }

@@ -145,7 +145,7 @@ void supply_tick(Supply *s)
 	int64_t now = clock_monotonic_us();
 
 	for (Child *child = s->children, *next; child; child = next) {
-		Frame frame = {.type = FRAME_STATE, .state = FRAME_STARVING};
+		Frame frame = {.type = FRAME_STARVING};
 
 		next = child->next;
 		if (!child->holding && now - child->since_us > GREETING_US)
