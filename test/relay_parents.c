@@ -166,6 +166,19 @@ static void test_a_parent_that_never_has_anything(void **state)
 	parent_is_replaced(STARVING, "It has had nothing");
 }
 
+/* Between two chunks it has nothing, each time for a moment, for longer than is waited for one. */
+static void test_a_parent_that_has_one_chunk_at_a_time(void **state)
+{
+	patience_us = PATIENCE_US / 5;
+	node_start_with(1, &(RelaySetup){.rate_in = COPY / 3});
+	node_start(2, 0);
+	node_fetch(1, "r1", HUB, HUB);
+	node_fetch(2, "r1", 1, HUB);
+	run_until(is_done, &nodes[2]);
+	if (nodes[2].left > 0)
+		fail_msg("It was left: %s", nodes[2].why);
+}
+
 /* ---- strangers ---- */
 
 static void stranger_gets_nothing(const char *why)
@@ -229,6 +242,7 @@ int main(void)
 		TEST(test_a_lying_parent),
 		TEST(test_a_silent_parent),
 		TEST(test_a_parent_that_never_has_anything),
+		TEST(test_a_parent_that_has_one_chunk_at_a_time),
 		TEST(test_a_parent_of_another_fleet),
 		TEST(test_a_child_of_another_fleet),
 		TEST(test_who_shows_no_certificate),

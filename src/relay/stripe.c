@@ -87,6 +87,7 @@ static int stripe_take(Stripe *s, const Frame *frame, Blob *blob, Error *err)
 	if (r < 0)
 		return r == -EBADMSG ? r : stripe_trouble(s, r, err);
 	s->failures = 0;
+	s->starving_us = clock_monotonic_us();
 	s->handler.chunk(chunk, s->handler.data);
 	return stripe_ask(s, err);
 }

@@ -40,8 +40,9 @@ typedef struct Stripe {
 	size_t n_pending;
 	size_t scan; /* what is before it is here or pending */
 
-	bool starving; /* the parent has nothing for us, by no fault of its own */
-	int64_t starving_us, heard_us;
+	bool starving;       /* the parent has nothing for us, by no fault of its own */
+	int64_t starving_us; /* since when, or since the last chunk */
+	int64_t heard_us;
 	int64_t counted; /* of link_received() */
 	Pace pace;
 	int64_t best; /* bytes in one window, of the best one */
