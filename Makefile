@@ -63,7 +63,7 @@ bench-blackout: deps
 # A hub and 2,000 nodes on this machine.
 bench-hub: deps all
 	mkdir -p bench/out
-	SEGUE_HUB=$(BUILD)/src/hub/segue-hub $(BUILD)/test/bench-hub bench/out/hub.json
+	SEGUE_HUB=$(BUILD)/src/hub/segue-hub SEGUE_RELAY=$(BUILD)/src/relay/segue-relay $(BUILD)/test/bench-hub bench/out/hub.json
 
 bench-relay: deps all
 	bench/relay

@@ -2,7 +2,7 @@
 /*
  * What a hub costs: nodes enrol, wait for orders, and each gets one, all with TLS connections of
  * their own.  Prints a table, and writes JSON to the file that is named.
- *   usage: SEGUE_HUB=PROGRAM bench-hub FILE [NODES]
+ *   usage: SEGUE_HUB=PROGRAM SEGUE_RELAY=PROGRAM bench-hub FILE [NODES]
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -82,7 +82,9 @@ int main(int argc, char *argv[])
 	Error err = {0};
 
 	if (argc < 2 || argc > 3 || n == 0 || n > NODES_MAX) {
-		(void)fprintf(stderr, "usage: SEGUE_HUB=PROGRAM bench-hub FILE [NODES]\n");
+		(void)fprintf(
+			stderr,
+			"usage: SEGUE_HUB=PROGRAM SEGUE_RELAY=PROGRAM bench-hub FILE [NODES]\n");
 		return 2;
 	}
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -79,23 +80,45 @@ static int ready_wait(int fd, unsigned *ret_port, Error *err)
 	return 0;
 }
 
+/* One that nobody has at the moment. */
+static unsigned port_free(void)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t size = sizeof(address);
+	_cleanup_close_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || bind(fd, (struct sockaddr *)&address, size) < 0 ||
+	    getsockname(fd, (struct sockaddr *)&address, &size) < 0)
+		return 0;
+	return ntohs(address.sin_port);
+}
+
 int hub_fixture_start(HubFixture *fixture, Error *err)
 {
 	_cleanup_free_ char *state = text_format("%s/state", fixture->directory);
 	_cleanup_free_ char *notify = text_format("%s/notify", fixture->directory);
 	_cleanup_free_ char *listen = text_format("127.0.0.1:%u", fixture->port);
 	const char *program = getenv("SEGUE_HUB"); /* NOLINT(concurrency-mt-unsafe) */
+	const char *relay = getenv("SEGUE_RELAY"); /* NOLINT(concurrency-mt-unsafe) */
+	_cleanup_free_ char *where = NULL,
+			    *rate = text_format("%lld", (long long)fixture->relay_rate);
 	_cleanup_close_ int fd = notify_open(notify, err);
 	pid_t pid;
 
 	if (fd < 0)
 		return fd;
+	if (fixture->relay_port == 0)
+		fixture->relay_port = port_free();
+	where = text_format("127.0.0.1:%u", fixture->relay_port);
 	pid = fork();
 	if (pid == 0) {
 		(void)setenv("NOTIFY_SOCKET", notify, 1); /* NOLINT(concurrency-mt-unsafe) */
 		if (program)
 			(void)execl(program, program, "--directory", state, "--listen", listen,
-				    "--socket", fixture->socket, (char *)NULL);
+				    "--socket", fixture->socket, "--relay", where,
+				    "--relay-program", relay ? relay : "/usr/bin/false",
+				    "--relay-rate", rate, (char *)NULL);
 		_exit(127);
 	}
 	if (pid < 0)

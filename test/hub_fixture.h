@@ -4,6 +4,7 @@
 
 #include <curl/curl.h>
 #include <json-c/json.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/error.h"
@@ -13,6 +14,8 @@ typedef struct HubFixture {
 	char socket[96];    /* path */
 	pid_t pid;          /* 0: it does not run */
 	unsigned port;
+	unsigned relay_port; /* 0: one is chosen when it starts */
+	int64_t relay_rate;  /* bytes a second; 0: no limit */
 } HubFixture;
 
 /* Makes a hub and starts it, on the port that it had before; the program is that of $SEGUE_HUB.

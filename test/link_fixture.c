@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,6 +25,7 @@
 
 #define LIMIT_US ((int64_t)20 * 1000000)
 #define LOOK_MS  10
+#define QUIET_MS 3000
 
 Node *node_new(HubFixture *hub, const char *name)
 {
@@ -85,6 +87,10 @@ void link_start(Node *node, int64_t renew_after_s)
 		.directory = node->directory,
 		.status = node->status,
 		.socket = node->socket,
+		.relay = getenv("SEGUE_RELAY"), /* NOLINT(concurrency-mt-unsafe) */
+		.trust = node->directory,
+		.address = *node->address ? node->address : NULL,
+		.quiet_ms = QUIET_MS,
 		.backoff = {.first_ms = 50, .most_ms = 200},
 		.look_ms = LOOK_MS,
 		.renew_after_s = renew_after_s,
@@ -92,7 +98,13 @@ void link_start(Node *node, int64_t renew_after_s)
 
 	node->link = fork();
 	if (node->link == 0) {
+		const struct rlimit limit = {(rlim_t)node->size_max, (rlim_t)node->size_max};
+
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		(void)signal(SIGPIPE, SIG_IGN);
+		(void)signal(SIGXFSZ, SIG_IGN);
+		if (node->size_max)
+			(void)setrlimit(RLIMIT_FSIZE, &limit);
 		_exit(link_run(&options, NULL) == -EKEYREJECTED ? 77 : 1);
 	}
 }

@@ -14,6 +14,8 @@ typedef struct Node {
 	HubFixture *hub;
 	char directory[48], config[64], status[64], socket[64];
 	LinkConfig node;
+	char address[16]; /* of the node; "": any */
+	int64_t size_max; /* of a file that its processes write, as on a full disk; 0: any */
 	SeguedFake segued;
 	pid_t link; /* 0: it does not run */
 } Node;

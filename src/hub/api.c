@@ -53,6 +53,8 @@ const ApiRoute api_routes[] = {
 	{"DELETE", "/v1/releases/*", API_OPERATOR, 200, handle_release_remove, NULL},
 	{"PUT", "/v1/channels/*", API_OPERATOR, 200, handle_channel_set, NULL},
 	{"DELETE", "/v1/channels/*", API_OPERATOR, 200, handle_channel_remove, NULL},
+	{"POST", "/v1/pushes", API_OPERATOR, 201, handle_push, NULL},
+	{"GET", "/v1/pushes/*", API_OPERATOR, 200, handle_pushed, NULL},
 	{"GET", "/v1/backup", API_OPERATOR, 200, handle_backup, NULL},
 	{"GET", "/metrics", API_OPERATOR, 200, handle_metrics, NULL},
 	{0},

@@ -180,6 +180,45 @@ int ask_order(json_object *body, const char **ret_kind, Error *err)
 	return 0;
 }
 
+static int require_nodes(json_object *nodes, Error *err)
+{
+	size_t n = json_length(nodes);
+	int r = 0;
+
+	if (nodes && (n == 0 || n > ASK_NODES_MAX))
+		return error_set(err, -EINVAL, "\"nodes\" must have 1 to %d names", ASK_NODES_MAX);
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		json_object *name = json_object_array_get_idx(nodes, i);
+
+		r = require_name(json_object_is_type(name, json_type_string)
+					 ? json_object_get_string(name)
+					 : NULL,
+				 "nodes", err);
+	}
+	return r;
+}
+
+int ask_push(json_object *body, AskPush *ret, Error *err)
+{
+	AskPush ask = {0};
+	const BodyMember members[] = {
+		{"release", json_type_string, &ask.release},
+		{"nodes", json_type_array, &ask.nodes},
+		{"labels", json_type_object, &ask.labels},
+		{"dry_run", json_type_boolean, &ask.dry_run},
+	};
+	int r;
+
+	if ((r = body_take(body, BODY_MEMBERS(members), err)) < 0 ||
+	    (r = require_name(ask.release, "release", err)) < 0 ||
+	    (r = require_nodes(ask.nodes, err)) < 0 || (r = require_labels(ask.labels, err)) < 0)
+		return r;
+	if (!ask.nodes == !ask.labels)
+		return error_set(err, -EINVAL, "One of \"nodes\" and \"labels\" is needed");
+	*ret = ask;
+	return 0;
+}
+
 int ask_token(json_object *body, TokenOffer *ret, Error *err)
 {
 	TokenOffer offer = {.uses_max = 1, .lifetime_s = TOKEN_LIFETIME_S, .note = ""};

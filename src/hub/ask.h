@@ -38,6 +38,18 @@ int ask_result(json_object *body, AskResult *ret, Error *err);
 /* What is left in the body is what the node is told. */
 int ask_order(json_object *body, const char **ret_kind, Error *err);
 
+#define ASK_NODES_MAX 4096
+
+/* One of `nodes` and `labels` is there. */
+typedef struct AskPush {
+	const char *release;
+	json_object *nodes;  /* array of names; NULL: none */
+	json_object *labels; /* that they have; {}: all nodes; NULL: none */
+	bool dry_run;        /* order nothing */
+} AskPush;
+
+int ask_push(json_object *body, AskPush *ret, Error *err);
+
 int ask_token(json_object *body, TokenOffer *ret, Error *err);
 
 typedef struct AskOperator {

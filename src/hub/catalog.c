@@ -155,6 +155,7 @@ static json_object *manifest_describe(const Manifest *manifest)
 	json_put_int(o, "size_bytes", manifest_size(manifest));
 	json_put_int(o, "created_s", manifest->created_s);
 	json_put_int(o, "expires_s", manifest->expires_s);
+	json_put_string(o, "sha256", digest_text(&manifest->digest).text);
 	return o;
 }
 

@@ -10,6 +10,7 @@
 #include "hub/credential.h"
 #include "hub/db.h"
 #include "hub/identity.h"
+#include "hub/relay.h"
 #include "hub/wait.h"
 
 #define HUB_DIRECTORY "/var/lib/segue-hub"
@@ -27,6 +28,7 @@ typedef struct Hub {
 	Depot *depot;
 	Catalog *catalog;
 	Waits *waits;
+	HubRelay *relay;
 	int64_t started_s;
 	unsigned (*connections)(void *data); /* how many clients are connected */
 	void *connections_data;
@@ -64,6 +66,9 @@ Handler handle_status, handle_nodes, handle_node, handle_revoke, handle_order_ne
 Handler handle_releases, handle_release, handle_release_finish, handle_release_remove, handle_file,
 	handle_signatures, handle_chunk, handle_received, handle_channels, handle_channel_set,
 	handle_channel_remove;
+
+/* handle_push.c */
+Handler handle_push, handle_pushed;
 
 /* Before the body comes: where it goes, and how large it may be. */
 typedef int Receiver(Request *request, Error *err);

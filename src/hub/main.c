@@ -27,7 +27,7 @@
 #define STOP_US            500000U /* for what was answered to leave */
 
 typedef struct Options {
-	const char *directory, *listen, *socket;
+	const char *directory, *listen, *socket, *relay, *relay_program, *relay_rate;
 } Options;
 
 typedef struct Daemon {
@@ -92,7 +92,7 @@ static int hub_upkeep(Hub *hub, Error *err)
 	identity_release(&hub->identity);
 	hub->identity = next;
 	next = (Identity){0};
-	return 0;
+	return hub->relay ? hub_relay_renew(hub->relay, &hub->identity, err) : 0;
 }
 
 static int on_upkeep(sd_event_source *source, uint64_t usec, void *data)
@@ -115,6 +115,7 @@ static int event_attach(Daemon *d, Error *err)
 	(void)sigemptyset(&mask);
 	(void)sigaddset(&mask, SIGTERM);
 	(void)sigaddset(&mask, SIGINT);
+	(void)sigaddset(&mask, SIGCHLD); /* for the relay */
 	(void)sigprocmask(SIG_BLOCK, &mask, NULL);
 	if ((r = sd_event_new(&d->event)) < 0 ||
 	    (r = sd_event_add_signal(d->event, NULL, SIGTERM, on_signal, d)) < 0 ||
@@ -211,6 +212,18 @@ static int serve_local(Daemon *d, const char *path, Error *err)
 	return 0;
 }
 
+static int relay_start(Daemon *d, const Options *options, Error *err)
+{
+	const HubRelaySetup setup = {
+		.program = options->relay_program,
+		.directory = options->directory,
+		.where = options->relay,
+		.rate = options->relay_rate,
+	};
+
+	return hub_relay_start(d->event, &setup, &d->hub.identity, &d->hub.relay, err);
+}
+
 static int daemon_start(Daemon *d, const Options *options, Error *err)
 {
 	int r;
@@ -221,6 +234,7 @@ static int daemon_start(Daemon *d, const Options *options, Error *err)
 	    (r = hub_open(&d->hub, options->directory, err)) < 0 ||
 	    (r = hub_upkeep(&d->hub, err)) < 0 ||
 	    (r = waits_new(d->event, on_wait_over, d, &d->hub.waits, err)) < 0 ||
+	    (r = relay_start(d, options, err)) < 0 ||
 	    (r = serve_fleet(d, options->listen, err)) < 0)
 		return r;
 	return serve_local(d, options->socket, err);
@@ -234,6 +248,7 @@ static void daemon_stop(Daemon *d, const Options *options)
 	if (d->local)
 		(void)unlink(options->socket);
 	http_close(d->local);
+	hub_relay_stop(d->hub.relay);
 	hub_close(&d->hub);
 	(void)sd_event_source_disable_unref(d->upkeep);
 	(void)sd_event_source_disable_unref(d->stop);
@@ -261,6 +276,9 @@ static int options_parse(int argc, char *argv[], Options *ret)
 		{"directory", required_argument, NULL, 'd'},
 		{"listen", required_argument, NULL, 'l'},
 		{"socket", required_argument, NULL, 's'},
+		{"relay", required_argument, NULL, 'r'},
+		{"relay-program", required_argument, NULL, 'p'},
+		{"relay-rate", required_argument, NULL, 'R'},
 		{"version", no_argument, NULL, 'v'},
 		{"help", no_argument, NULL, 'h'},
 		{0},
@@ -279,12 +297,23 @@ static int options_parse(int argc, char *argv[], Options *ret)
 		case 's':
 			ret->socket = optarg;
 			break;
+		case 'r':
+			ret->relay = optarg;
+			break;
+		case 'p':
+			ret->relay_program = optarg;
+			break;
+		case 'R':
+			ret->relay_rate = optarg;
+			break;
 		case 'v':
 			(void)printf("segue-hub %s\n", SEGUE_VERSION);
 			return 0;
 		case 'h':
 			(void)printf("Usage: segue-hub [--directory DIRECTORY] [--listen "
-				     "[ADDRESS:]PORT] [--socket PATH]\nSee segue-hub(8).\n");
+				     "[ADDRESS:]PORT] [--socket PATH]\n"
+				     "                 [--relay [ADDRESS:]PORT] [--relay-rate "
+				     "BYTES] [--relay-program PATH]\nSee segue-hub(8).\n");
 			return 0;
 		default:
 			return -EINVAL;
@@ -295,7 +324,11 @@ static int options_parse(int argc, char *argv[], Options *ret)
 
 int main(int argc, char *argv[])
 {
-	Options options = {.directory = HUB_DIRECTORY, .listen = HUB_PORT, .socket = HUB_SOCKET};
+	Options options = {.directory = HUB_DIRECTORY,
+			   .listen = HUB_PORT,
+			   .socket = HUB_SOCKET,
+			   .relay = RELAY_HUB_PORT,
+			   .relay_program = SEGUE_LIBEXECDIR "/segue-relay"};
 	Error err = {0};
 	int r = options_parse(argc, argv, &options);
 

@@ -26,28 +26,43 @@ int order_state_parse(const char *name, OrderState *ret, Error *err)
 	return error_set(err, -EINVAL, "\"state\" must be running, done or failed");
 }
 
-int order_add(Db *db, int64_t node, const char *kind, json_object *body, int64_t now_s,
-	      int64_t *ret_id, Error *err)
+int order_check_none(Db *db, int64_t node, Error *err)
 {
 	int64_t open = 0;
-	int r = db_begin(db, DB_DURABLE, err);
+	int r = db_number(db, 0, &open, err,
+			  "SELECT id FROM orders WHERE node = ? AND finished_s IS NULL", "i", node);
 
-	if (r < 0)
-		return r;
-	r = db_number(db, 0, &open, err,
-		      "SELECT id FROM orders WHERE node = ? AND finished_s IS NULL", "i", node);
 	if (r == 0 && open)
 		r = error_set(err, -EBUSY,
 			      "Order %lld to this node is not finished; segue node show tells how "
 			      "far it is, segue node cancel calls it off",
 			      (long long)open);
-	if (r == 0)
-		r = db_run(db, NULL, err,
-			   "INSERT INTO orders (node, kind, body, created_s) VALUES (?, ?, ?, ?)",
-			   "itti", node, kind,
-			   json_object_to_json_string_ext(body, JSON_C_TO_STRING_PLAIN), now_s);
+	return r;
+}
+
+int order_insert(Db *db, int64_t node, const char *kind, json_object *body, int64_t now_s,
+		 int64_t *ret_id, Error *err)
+{
+	int r = db_run(db, NULL, err,
+		       "INSERT INTO orders (node, kind, body, created_s) VALUES (?, ?, ?, ?)",
+		       "itti", node, kind,
+		       json_object_to_json_string_ext(body, JSON_C_TO_STRING_PLAIN), now_s);
+
 	if (r == 0)
 		*ret_id = db_last_id(db);
+	return r;
+}
+
+int order_add(Db *db, int64_t node, const char *kind, json_object *body, int64_t now_s,
+	      int64_t *ret_id, Error *err)
+{
+	int r = db_begin(db, DB_DURABLE, err);
+
+	if (r < 0)
+		return r;
+	r = order_check_none(db, node, err);
+	if (r == 0)
+		r = order_insert(db, node, kind, body, now_s, ret_id, err);
 	return db_end(db, r, err);
 }
 
@@ -115,7 +130,8 @@ int order_result(Db *db, int64_t node, int64_t id, OrderState state, const char 
 		 int64_t now_s, Error *err)
 {
 	const char *name = state_names[state];
-	int changed = 0, r = db_begin(db, DB_DURABLE, err);
+	/* How far it is, is told again. */
+	int changed = 0, r = db_begin(db, state == ORDER_RUNNING ? DB_RELAXED : DB_DURABLE, err);
 
 	if (r < 0)
 		return r;

@@ -17,6 +17,13 @@
 int order_add(Db *db, int64_t node, const char *kind, json_object *body, int64_t now_s,
 	      int64_t *ret_id, Error *err);
 
+/* -EBUSY, as order_add(). */
+int order_check_none(Db *db, int64_t node, Error *err);
+
+/* Adds one without that, as a part of the transaction under way. */
+int order_insert(Db *db, int64_t node, const char *kind, json_object *body, int64_t now_s,
+		 int64_t *ret_id, Error *err);
+
 /* Those of a node that are not final and come after `after`, oldest first, which counts as sent.
  * The caller puts the array. */
 int order_fetch(Db *db, int64_t node, int64_t after, int64_t now_s, json_object **ret, Error *err);

@@ -17,9 +17,11 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "link/credential.h"
+#include "link/fetch.h"
 #include "link/machine.h"
 #include "link/order.h"
 #include "link/probe.h"
+#include "link/result.h"
 #include "link/state.h"
 
 #define ANSWER_S       30L
@@ -39,6 +41,7 @@ typedef struct Link {
 	LinkState state;
 	int why;         /* code of the error that led there, or 0 */
 	LinkOrder order; /* id 0: none */
+	LinkFetch fetch; /* another kind of one */
 	int64_t patient_until_us;
 	json_object *report; /* as this machine was when last looked at; NULL: not known */
 	char *told;          /* as the hub knows it; NULL: nothing since it was reached */
@@ -139,7 +142,7 @@ static bool look_is_due(const Link *link)
 static int report_tell(Link *link, Error *err)
 {
 	/* A node that works on an order does not wait for others, and is heard from by this. */
-	bool forced = link->order.id && look_is_due(link);
+	bool forced = (link->order.id || link->fetch.order) && look_is_due(link);
 	int r;
 
 	if (look_is_due(link))
@@ -197,6 +200,8 @@ static int session_begin(Link *link, Error *err)
 	session_close(link->session);
 	link->session = steal_ptr(&session);
 	session_set_tick(link->session, on_short_tick, link);
+	session_set_source(link->session, options->address);
+	link_fetch_renew(&link->fetch);
 	link->renew_s = from_s + (to_s - from_s) / 2 +
 			(to_s - from_s) / RENEW_SPREAD * (random_bits() % 1024) / 1024;
 	if (options->renew_after_s)
@@ -227,25 +232,6 @@ static int certificate_renew(Link *link, Error *err)
 }
 
 /* ---- orders ---- */
-
-static int result_tell(Link *link, const LinkOrder *order, const char *state, const char *message,
-		       Error *err)
-{
-	_cleanup_json_ json_object *body = json_object_new_object();
-	_cleanup_free_ char *path = text_format("/v1/orders/%lld/result", (long long)order->id);
-
-	if (!path)
-		return error_errno(err, -ENOMEM, "Telling the hub");
-	json_put_string(body, "state", state);
-	json_put_string(body, "message", message);
-	return session_ask(link->session, "POST", path, body, ANSWER_S, NULL, err);
-}
-
-/* The hub has said that it wants to hear no more of the order. */
-static bool is_settled(int r)
-{
-	return r == -EEXIST || r == -ENOENT || r == -EINVAL;
-}
 
 static void order_keep(Link *link, Error *err)
 {
@@ -288,10 +274,10 @@ static int order_begin(Link *link, json_object *given, Error *err)
 		link->order = order;
 		return 0;
 	}
-	r = result_tell(link, &order, "running", "", err);
+	r = result_tell(link->session, order.id, "running", "", err);
 	if (r == 0)
 		order_start(link, &order);
-	return is_settled(r) ? 0 : r;
+	return result_is_settled(r) ? 0 : r;
 }
 
 static int orders_wait(Link *link, Error *err)
@@ -299,7 +285,7 @@ static int orders_wait(Link *link, Error *err)
 	_cleanup_json_ json_object *answer = NULL;
 	unsigned wait_s = WAIT_S + random_bits() % WAIT_SPREAD_S;
 	_cleanup_free_ char *path = text_format("/v1/orders?wait=%u", wait_s);
-	json_object *orders;
+	json_object *orders, *first;
 	int r;
 
 	if (!path)
@@ -310,9 +296,12 @@ static int orders_wait(Link *link, Error *err)
 	if (r < 0)
 		return r == -EINTR ? 0 : r;
 	orders = json_opt_array(answer, "orders");
-	return json_length(orders) > 0
-		       ? order_begin(link, json_object_array_get_idx(orders, 0), err)
-		       : 0;
+	if (json_length(orders) == 0)
+		return 0;
+	first = json_object_array_get_idx(orders, 0);
+	return link->fetch.setup.program && link_fetch_is_given(first)
+		       ? link_fetch_begin(&link->fetch, link->session, first, err)
+		       : order_begin(link, first, err);
 }
 
 /* Until the order is over; then its end is told. */
@@ -332,8 +321,8 @@ static int order_follow(Link *link, Error *err)
 			return 0;
 		}
 	}
-	r = result_tell(link, order, order->state, order->message, err);
-	if (r < 0 && !is_settled(r))
+	r = result_tell(link->session, order->id, order->state, order->message, err);
+	if (r < 0 && !result_is_settled(r))
 		return r;
 	(void)fprintf(stderr, SD_NOTICE "Order %lld: %s%s%s\n", (long long)order->id, order->state,
 		      *order->message ? ": " : "", order->message);
@@ -353,7 +342,25 @@ static int link_turn(Link *link, Error *err)
 	state_set(link, LINK_CONNECTED, NULL);
 	backoff_succeed(&link->backoff);
 	link->renewing = false;
+	link_fetch_prepare(&link->fetch, link->session);
+	(void)sd_notify(0, "WATCHDOG=1");
+	if (link->fetch.order)
+		return link_fetch_follow(&link->fetch, link->session, err);
 	return link->order.id ? order_follow(link, err) : orders_wait(link, err);
+}
+
+/* What comes from other nodes does not need the hub. */
+static void rest_ms(Link *link, int64_t ms)
+{
+	int64_t left_us, until_us = clock_monotonic_us() + ms * 1000;
+
+	while ((left_us = until_us - clock_monotonic_us()) > 0 && !stopping) {
+		(void)sd_notify(0, "WATCHDOG=1");
+		if (!link_fetch_listen(&link->fetch, link->session)) {
+			pause_ms(left_us / 1000);
+			return;
+		}
+	}
 }
 
 static void link_rest(Link *link, Error *why)
@@ -363,7 +370,7 @@ static void link_rest(Link *link, Error *why)
 	state_set(link, LINK_OFFLINE, why);
 	free(link->told);
 	link->told = NULL;
-	pause_ms(backoff_fail(&link->backoff, random_bits()));
+	rest_ms(link, backoff_fail(&link->backoff, random_bits()));
 }
 
 /* A certificate that has ended may still get the next one: tried once. */
@@ -394,6 +401,7 @@ static int link_begin(Link *link, Error *err)
 
 static void link_end(Link *link)
 {
+	link_fetch_release(&link->fetch);
 	session_close(link->session);
 	link_config_release(&link->node);
 	(void)json_object_put(link->report);
@@ -402,7 +410,18 @@ static void link_end(Link *link)
 
 int link_run(const LinkOptions *options, Error *err)
 {
-	_cleanup_(link_end) Link link = {.options = options, .backoff = options->backoff};
+	_cleanup_(link_end) Link link = {
+		.options = options,
+		.backoff = options->backoff,
+		.fetch.setup =
+			{
+				.program = options->relay,
+				.directory = options->directory,
+				.trust = options->trust,
+				.address = options->address,
+				.quiet_ms = options->quiet_ms,
+			},
+	};
 	int r = link_begin(&link, err);
 
 	if (r == 0)

@@ -15,6 +15,10 @@ typedef struct LinkOptions {
 	const char *directory; /* of key, certificate and order, */
 	const char *status;    /* where it is told how the link is, */
 	const char *socket;    /* and that of segued */
+	const char *relay;     /* the program; NULL: this node fetches no releases */
+	const char *trust;     /* who may sign them is in its directory "trust" */
+	const char *address;   /* of this machine, to reach the hub and others from; NULL: any */
+	int64_t quiet_ms;      /* without anything of a release coming until its order has failed */
 	Backoff backoff;
 	int64_t look_ms;       /* between looks at this machine while waiting for orders */
 	int64_t renew_after_s; /* after a certificate begins; 0: at half of its life */

@@ -26,6 +26,9 @@ int main(int argc, char *argv[])
 		.directory = LINK_DIRECTORY,
 		.status = LINK_STATUS,
 		.socket = SEGUE_SOCKET,
+		.relay = SEGUE_LIBEXECDIR "/segue-relay",
+		.trust = LINK_TRUST_TOP,
+		.quiet_ms = 120000,
 		.backoff = {.first_ms = 10000, .most_ms = 300000},
 		.look_ms = 15000,
 	};

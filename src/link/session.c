@@ -27,7 +27,7 @@ struct Session {
 
 typedef struct Answer {
 	char *text;
-	size_t size;
+	size_t size, max;
 } Answer;
 
 static void answer_release(Answer *answer)
@@ -41,7 +41,7 @@ static size_t on_data(char *data, size_t size, size_t n, void *to)
 	size_t more = size * n;
 	char *text;
 
-	if (more > ANSWER_MAX - answer->size)
+	if (more > answer->max - answer->size)
 		return 0;
 	text = realloc(answer->text, answer->size + more + 1);
 	if (!text)
@@ -112,6 +112,20 @@ void session_set_tick(Session *session, SessionTick *tick, void *data)
 	session->data = data;
 }
 
+void session_set_source(Session *session, const char *address)
+{
+	(void)curl_easy_setopt(session->curl, CURLOPT_INTERFACE, address);
+}
+
+const char *session_peer(Session *session)
+{
+	char *address = NULL;
+
+	if (curl_easy_getinfo(session->curl, CURLINFO_PRIMARY_IP, &address) != CURLE_OK)
+		return "";
+	return address ? address : "";
+}
+
 void session_close(Session *session)
 {
 	if (!session)
@@ -171,7 +185,7 @@ static int session_perform(Session *session, const char *method, const char *pat
 int session_ask(Session *session, const char *method, const char *path, json_object *body,
 		long limit_s, json_object **ret, Error *err)
 {
-	_cleanup_(answer_release) Answer answer = {0};
+	_cleanup_(answer_release) Answer answer = {.max = ANSWER_MAX};
 	_cleanup_json_ json_object *object = NULL;
 	long status = 0;
 	int r = session_perform(session, method, path, body, limit_s, &answer, &status, err);
@@ -186,5 +200,26 @@ int session_ask(Session *session, const char *method, const char *path, json_obj
 				 session->hub);
 	if (ret)
 		*ret = steal_ptr(&object);
+	return 0;
+}
+
+int session_read(Session *session, const char *path, size_t max, long limit_s, char **ret,
+		 size_t *ret_size, Error *err)
+{
+	_cleanup_(answer_release) Answer answer = {.max = max};
+	_cleanup_json_ json_object *object = NULL;
+	long status = 0;
+	int r = session_perform(session, "GET", path, NULL, limit_s, &answer, &status, err);
+
+	if (r < 0)
+		return r;
+	if (status < 200 || status > 299) {
+		(void)body_parse(answer.text ? answer.text : "", answer.size, &object, NULL);
+		return transfer_refused("The hub", object, status, err);
+	}
+	if (!answer.text)
+		return error_set(err, -EBADMSG, "The hub %s has sent an empty file", session->hub);
+	*ret = steal_ptr(&answer.text);
+	*ret_size = answer.size;
 	return 0;
 }

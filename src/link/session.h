@@ -31,6 +31,16 @@ static inline void cleanup_session(Session **session)
 /* NULL: none. */
 void session_set_tick(Session *session, SessionTick *tick, void *data);
 
+/* Connects from this address of the machine. */
+void session_set_source(Session *session, const char *address);
+
+/* The address of the hub, as it was connected to last; "": it was not. */
+const char *session_peer(Session *session);
+
+/* The bytes of a file of at most `max`; the caller frees them.  As session_ask(). */
+int session_read(Session *session, const char *path, size_t max, long limit_s, char **ret,
+		 size_t *ret_size, Error *err);
+
 /*
  * One request; `body` may be NULL, and so may `ret`, which gets the answer; the caller puts it.
  * -EHOSTUNREACH: there was no answer; -EPROTO: it is not the hub; -EINTR: the tick ended it;

@@ -90,12 +90,22 @@ static int try_channel(json_object *body, Error *err)
 	return r;
 }
 
+static int try_push(json_object *body, Error *err)
+{
+	AskPush ask = {0};
+	int r = ask_push(body, &ask, err);
+
+	require(r < 0 || (name_is_valid(ask.release) && !ask.nodes != !ask.labels));
+	return r;
+}
+
 static const struct {
 	uint8_t letter;
 	int (*try)(json_object *body, Error *err);
 } requests[] = {
-	{'e', try_enrol}, {'n', try_renew}, {'p', try_report},   {'r', try_result},
-	{'o', try_order}, {'t', try_token}, {'a', try_operator}, {'c', try_channel},
+	{'e', try_enrol},    {'n', try_renew},   {'p', try_report},
+	{'r', try_result},   {'o', try_order},   {'t', try_token},
+	{'a', try_operator}, {'c', try_channel}, {'u', try_push},
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)

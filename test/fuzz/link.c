@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An order as a hub gives it; behind a byte 0xff, a swap and a log as segued tells them. */
+/* An order as a hub gives it, to swap or to fetch; behind a byte 0xff, a swap and a log as segued
+ * tells them. */
+#include "link/fetch.h"
 #include "link/order.h"
 
 #include <string.h>
@@ -23,6 +25,19 @@ static json_object *part_parse(const uint8_t **bytes, size_t *size)
 	return r < 0 ? NULL : object;
 }
 
+static void try_fetch(json_object *given)
+{
+	_cleanup_json_ json_object *command = NULL;
+	Error err = {0};
+	int64_t id;
+	int r = link_fetch_take(given, "192.0.2.1", &id, &command, &err);
+
+	if (r < 0)
+		require_refusal(r, &err);
+	else
+		require(id > 0 && *json_opt_string(command, "release", ""));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
 	_cleanup_json_ json_object *given = part_parse(&bytes, &size);
@@ -36,6 +51,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	(void)json_object_array_add(log, part_parse(&bytes, &size));
 	if (!given)
 		return 0;
+	if (link_fetch_is_given(given)) {
+		try_fetch(given);
+		return 0;
+	}
 	r = link_order_take(given, &order, &err);
 	if (r < 0) {
 		require_refusal(r, &err);
