@@ -41,7 +41,7 @@ _segue() {
 	COMPREPLY=()
 
 	if ((COMP_CWORD == 1)); then
-		words="keep unkeep list run check swap status log return release key trust rollout hub nodes node join leave help --help --version"
+		words="keep unkeep list run check swap status log return release key trust rollout hub nodes node push join leave help --help --version"
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 		return
 	fi
@@ -98,7 +98,7 @@ _segue() {
 	--quorum | --window | --priority | --min-ready | --expect) return ;;
 	--seed | --seeds | --nodes | --crashes) return ;;
 	--token | --fingerprint) return ;;
-	--fleet | --label | --uses | --hours | --note) return ;;
+	--fleet | --label | --uses | --hours | --note | --node | --wait) return ;;
 	esac
 	case $verb in
 	keep) words="--adapt --stopped --json --help" ;;
@@ -144,9 +144,10 @@ _segue() {
 	"node swap") words="--kernel --release --allow-one-way --no-trial --detach --socket --json --help" ;;
 	"node cancel") words="--socket --help" ;;
 	"node revoke") words="--socket --help" ;;
+	push) words="--all --label --node --wait --detach --dry-run --dir --socket --quiet --json --help" ;;
 	join) words="--token --token-file --ca --fingerprint --label --name --no-start --json --help" ;;
 	leave) words="--force --help" ;;
-	help) words="--help keep unkeep list run check swap status log return release key trust rollout hub nodes node join leave help" ;;
+	help) words="--help keep unkeep list run check swap status log return release key trust rollout hub nodes node push join leave help" ;;
 	*) return ;;
 	esac
 	if [[ $cur != -* ]]; then
@@ -158,7 +159,7 @@ _segue() {
 			mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -d -- "$cur")
 			return
 			;;
-		"release "*) words=$(_segue_releases) ;;
+		"release "* | push) words=$(_segue_releases) ;;
 		"rollout plan")
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 			return

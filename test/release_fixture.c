@@ -59,7 +59,7 @@ Signed trust_document(const Roles *roles)
 		.version = roles->version ? roles->version : 1,
 		.epoch = roles->epoch ? roles->epoch : 1,
 		.created_s = NOW,
-		.expires_s = NOW + 100 * DAY,
+		.expires_s = roles->expires_s ? roles->expires_s : NOW + 100 * DAY,
 		.thresholds = {roles->owners_needed, roles->signers_needed},
 	};
 	Signed document = {0};

@@ -39,7 +39,7 @@ void sign(Signed *document, int person);
 
 /* Who is what, as bits: 1 << ALICE. */
 typedef struct Roles {
-	int64_t version, epoch;
+	int64_t version, epoch, expires_s;
 	unsigned owners, owners_needed;
 	unsigned signers, signers_needed;
 } Roles;

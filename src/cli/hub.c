@@ -32,6 +32,13 @@ int hub_ask(const VerbArguments *arguments, const char *method, const char *path
 	return transfer_ask(&target, method, path, body, ret_body, err);
 }
 
+int hub_upload(const VerbArguments *arguments, const char *path, int fd, int64_t size, Error *err)
+{
+	const TransferTarget target = target_of(arguments);
+
+	return transfer_send(&target, path, fd, size, err);
+}
+
 int hub_download(const VerbArguments *arguments, const char *path, FILE *to, Error *err)
 {
 	const TransferTarget target = target_of(arguments);

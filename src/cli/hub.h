@@ -20,6 +20,8 @@
 /* Asks the hub of this machine: see transfer_ask(). */
 int hub_ask(const VerbArguments *arguments, const char *method, const char *path, json_object *body,
 	    json_object **ret_body, Error *err);
+/* See transfer_send(). */
+int hub_upload(const VerbArguments *arguments, const char *path, int fd, int64_t size, Error *err);
 int hub_download(const VerbArguments *arguments, const char *path, FILE *to, Error *err);
 
 /* "/v1/nodes/NAME" + suffix, for the first argument.  -EINVAL: it is no name.  The caller frees. */

@@ -67,9 +67,40 @@ static int transfer_error(const TransferTarget *target, CURLcode result, Error *
 			 curl_easy_strerror(result));
 }
 
+/* What is sent along. */
+typedef struct Body {
+	json_object *object; /* NULL: none */
+	int fd;              /* else a file; -1: none */
+	int64_t size;
+} Body;
+
+static size_t on_read(char *buffer, size_t size, size_t n, void *userdata)
+{
+	const Body *body = userdata;
+	ssize_t done = read(body->fd, buffer, size * n);
+
+	return done < 0 ? CURL_READFUNC_ABORT : (size_t)done;
+}
+
+static void body_set(CURL *curl, const char *method, const Body *body)
+{
+	bool has_body = strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0;
+
+	if (body->fd >= 0) {
+		(void)curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L);
+		(void)curl_easy_setopt(curl, CURLOPT_READFUNCTION, on_read);
+		(void)curl_easy_setopt(curl, CURLOPT_READDATA, body);
+		(void)curl_easy_setopt(curl, CURLOPT_INFILESIZE_LARGE, (curl_off_t)body->size);
+	} else if (has_body) {
+		(void)curl_easy_setopt(curl, CURLOPT_COPYPOSTFIELDS,
+				       body->object ? json_object_to_json_string(body->object)
+						    : "{}");
+	}
+}
+
 /* Writes what is answered to `to`. */
 static int transfer_run(const TransferTarget *target, const char *method, const char *path,
-			json_object *body, FILE *to, long *ret_status, Error *err)
+			const Body *body, FILE *to, long *ret_status, Error *err)
 {
 	_cleanup_(cleanup_header) struct curl_slist *header =
 		curl_slist_append(NULL, "Content-Type: application/json");
@@ -88,9 +119,7 @@ static int transfer_run(const TransferTarget *target, const char *method, const 
 	(void)curl_easy_setopt(curl, CURLOPT_HTTPHEADER, header);
 	(void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
 	(void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, to);
-	if (strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0)
-		(void)curl_easy_setopt(curl, CURLOPT_COPYPOSTFIELDS,
-				       body ? json_object_to_json_string(body) : "{}");
+	body_set(curl, method, body);
 	result = curl_easy_perform(curl);
 	if (result != CURLE_OK)
 		return transfer_error(target, result, err);
@@ -98,8 +127,8 @@ static int transfer_run(const TransferTarget *target, const char *method, const 
 	return fflush(to) != 0 ? error_errno(err, -errno, "Storing what %s said", target->name) : 0;
 }
 
-int transfer_ask(const TransferTarget *target, const char *method, const char *path,
-		 json_object *body, json_object **ret_body, Error *err)
+static int transfer_do(const TransferTarget *target, const char *method, const char *path,
+		       const Body *body, json_object **ret_body, Error *err)
 {
 	_cleanup_json_ json_object *answer = NULL;
 	_cleanup_free_ char *text = NULL; /* outlives the stream that writes it */
@@ -122,10 +151,21 @@ int transfer_ask(const TransferTarget *target, const char *method, const char *p
 	return 0;
 }
 
+int transfer_ask(const TransferTarget *target, const char *method, const char *path,
+		 json_object *body, json_object **ret_body, Error *err)
+{
+	return transfer_do(target, method, path, &(Body){.object = body, .fd = -1}, ret_body, err);
+}
+
+int transfer_send(const TransferTarget *target, const char *path, int fd, int64_t size, Error *err)
+{
+	return transfer_do(target, "PUT", path, &(Body){.fd = fd, .size = size}, NULL, err);
+}
+
 int transfer_file(const TransferTarget *target, const char *path, FILE *to, Error *err)
 {
 	long status = 0;
-	int r = transfer_run(target, "GET", path, NULL, to, &status, err);
+	int r = transfer_run(target, "GET", path, &(Body){.fd = -1}, to, &status, err);
 
 	if (r < 0)
 		return r;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <json-c/json.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "base/error.h"
@@ -25,6 +26,9 @@ int transfer_ask(const TransferTarget *target, const char *method, const char *p
 
 /* Writes what is there to a file. */
 int transfer_file(const TransferTarget *target, const char *path, FILE *to, Error *err);
+
+/* Sends a file with PUT, from where it is; `size` bytes.  As transfer_ask(). */
+int transfer_send(const TransferTarget *target, const char *path, int fd, int64_t size, Error *err);
 
 /* What an answer with an error says becomes one, as above: it is the whole story, and names what
  * was attempted.  `by`: the service; `body` may be NULL. */

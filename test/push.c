@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A release on its way from its owner to the nodes of a hub: hub, links and relays are processes.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/process.h"
+#include "link_fixture.h"
+#include "release_fixture.h"
+
+#define NODES      4
+#define LIMIT_MS   60000
+#define SLOW       49152 /* bytes a second: a release takes two */
+#define SMALL_DISK 20000 /* bytes: no file of a release has room */
+#define WORDS_MAX  12
+
+static HubFixture hub;
+static Node *nodes[NODES];
+
+/* ---- what there is ---- */
+
+static void document_put(const char *directory, const char *file, const Signed *document)
+{
+	_cleanup_free_ char *name = text_format("%s/%s", directory, file);
+
+	put(name, document->bytes, document->size);
+	for (size_t i = 0; i < document->signatures.n; i++) {
+		const Signature *signature = &document->signatures.items[i];
+		_cleanup_free_ char *path = text_format("%s/signatures/%s.sig", directory,
+							digest_text(&signature->key).text);
+
+		put(path, signature->bytes, signature->size);
+	}
+}
+
+/* In the directory `in` of the test's: `person` is the owner, and signs. */
+static void trust_put(const char *in, int person)
+{
+	_cleanup_free_ char *directory = text_format("%s/trust/1", in);
+	const Roles roles = {
+		.expires_s = clock_realtime_us() / 1000000 + 10 * DAY,
+		.owners = 1U << (unsigned)person,
+		.owners_needed = 1,
+		.signers = 1U << (unsigned)person,
+		.signers_needed = 1,
+	};
+	_cleanup_signed_ Signed document = trust_document(&roles);
+
+	sign(&document, person);
+	document_put(directory, "trust.json", &document);
+}
+
+/* The owner's depot, "owner", with release r. */
+static void release_put(void)
+{
+	int64_t now_s = clock_realtime_us() / 1000000;
+	_cleanup_signed_ Signed document = release_document(
+		&(Spec){.name = "r", .created_s = now_s, .expires_s = now_s + DAY});
+	uint8_t content[FILE_SIZE];
+
+	trust_put("owner", ALICE);
+	sign(&document, ALICE);
+	document_put("owner/releases/r", MANIFEST_FILE, &document);
+	content_make(0, RELEASE_KERNEL, content);
+	put("owner/releases/r/" RELEASE_KERNEL, content, FILE_SIZE);
+	content_make(0, RELEASE_MODULES, content);
+	put("owner/releases/r/" RELEASE_MODULES, content, FILE_SIZE);
+}
+
+/* Whoever `person` is may sign for it.  The address is no other test's. */
+static Node *node_make(size_t i, int person)
+{
+	_cleanup_free_ char *name = text_format("n%zu", i);
+	_cleanup_free_ char *from = text_format("trust-of-%s", name), *path = NULL, *trust = NULL;
+	unsigned pid = (unsigned)getpid();
+	Node *node = node_joined(&hub, name);
+
+	(void)snprintf(node->address, sizeof(node->address), "127.%u.%u.%zu", pid >> 8 & 255U,
+		       pid & 255U, i + 2);
+	trust_put(from, person);
+	trust = text_format("%s/trust", from);
+	path = in_top(trust);
+	free(trust);
+	trust = text_format("%s/trust", node->directory);
+	assert_int_equal(rename(path, trust), 0);
+	nodes[i] = node;
+	return node;
+}
+
+static int set_up(void **state)
+{
+	Error err = {0};
+
+	if (top_make(state) < 0 || hub_fixture_make(&hub, &err) < 0) {
+		print_error("%s\n", err.text);
+		return -1;
+	}
+	release_put();
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	for (size_t i = 0; i < NODES; i++) {
+		if (nodes[i])
+			node_free(nodes[i]);
+		nodes[i] = NULL;
+	}
+	hub_fixture_remove(&hub);
+	return top_remove(state);
+}
+
+/* The hub's relay sends at that rate from now on. */
+static void hub_slow_down(void)
+{
+	Error err = {0};
+
+	(void)hub_fixture_stop(&hub);
+	hub.relay_rate = SLOW;
+	if (hub_fixture_start(&hub, &err) < 0)
+		fail_msg("%s", err.text);
+}
+
+/* ---- what is done, and what comes of it ---- */
+
+/* Runs "segue push WORDS..."; what it prints must have this in it. */
+static void push(bool well, const char *words, const char *part)
+{
+	_cleanup_free_ char *copy = strdup(words), *depot = in_top("owner"), *output = NULL;
+	/* There is one thread. NOLINTNEXTLINE(concurrency-mt-unsafe) */
+	const char *argv[WORDS_MAX] = {
+		getenv("SEGUE_PROGRAM"), "push", "--dir", depot, "--socket", hub.socket};
+	char *rest = copy;
+	int n = 6, r;
+
+	for (char *word; n < WORDS_MAX - 1 && (word = strsep(&rest, " "));)
+		argv[n++] = word;
+	r = process_run(argv, LIMIT_MS, &output, NULL);
+	if ((r == 0) != well || !strstr(output, part))
+		fail_msg("segue push %s: expected \"%s\", got %d: %s", words, part, r, output);
+}
+
+static bool release_is(const Node *node, const char *name)
+{
+	_cleanup_free_ char *path = text_format("%s/depot/releases/%s", node->directory, name);
+
+	return path_exists(AT_FDCWD, path);
+}
+
+static bool has_begun(Node *node, const char *what)
+{
+	return release_is(node, ".partial-r");
+}
+
+static void assert_whole(const Node *node)
+{
+	static const char *const files[] = {RELEASE_KERNEL, RELEASE_MODULES};
+	uint8_t content[FILE_SIZE];
+
+	for (size_t i = 0; i < 2; i++) {
+		_cleanup_free_ char *path =
+			text_format("%s/depot/releases/r/%s", node->directory, files[i]);
+		_cleanup_free_ char *bytes = NULL;
+		size_t size;
+
+		assert_int_equal(file_read(AT_FDCWD, path, &bytes, &size, NULL), 0);
+		assert_int_equal(size, FILE_SIZE);
+		content_make(0, files[i], content);
+		assert_memory_equal(bytes, content, FILE_SIZE);
+	}
+}
+
+/* ---- the tests ---- */
+
+static void test_every_node_gets_it(void **state)
+{
+	for (size_t i = 0; i < NODES; i++)
+		link_start(node_make(i, ALICE), 0);
+	for (size_t i = 0; i < NODES; i++)
+		await(hub_says, nodes[i], "\"state\":\"online\"");
+	push(true, "r --all --dry-run", "no");
+	for (size_t i = 0; i < NODES; i++)
+		assert_false(release_is(nodes[i], "r"));
+	push(true, "r --all", "n3");
+	for (size_t i = 0; i < NODES; i++)
+		assert_whole(nodes[i]);
+	/* What is there is not sent again. */
+	push(true, "r --node n1", "done");
+}
+
+/* Each by itself it would take NODES times as long as one. */
+static void test_the_hub_sends_it_about_once(void **state)
+{
+	const int64_t copy_us = (int64_t)2 * FILE_SIZE * 1000000 / SLOW;
+	int64_t since_us;
+
+	hub_slow_down();
+	for (size_t i = 0; i < NODES; i++)
+		link_start(node_make(i, ALICE), 0);
+	for (size_t i = 0; i < NODES; i++)
+		await(hub_says, nodes[i], "\"state\":\"online\"");
+	since_us = clock_monotonic_us();
+	push(true, "r --all", "n3");
+	assert_in_range(clock_monotonic_us() - since_us, 0, (NODES - 1) * copy_us);
+}
+
+static void test_nobody_takes_what_others_sign(void **state)
+{
+	link_start(node_make(0, MALLORY), 0);
+	link_start(node_make(1, ALICE), 0);
+	push(false, "r --all", "failed");
+	await(hub_says, nodes[0], "1 signature");
+	assert_false(release_is(nodes[0], "r"));
+	assert_false(release_is(nodes[0], ".partial-r"));
+	assert_whole(nodes[1]);
+}
+
+static void test_a_node_goes_on_where_it_was(void **state)
+{
+	hub_slow_down();
+	link_start(node_make(0, ALICE), 0);
+	push(true, "r --all --detach", "1 node");
+	await(has_begun, nodes[0], "it has begun");
+	link_kill(nodes[0]);
+	assert_false(release_is(nodes[0], "r"));
+	link_start(nodes[0], 0);
+	await(hub_says, nodes[0], "\"state\":\"done\"");
+	assert_whole(nodes[0]);
+}
+
+static void test_a_relay_that_dies_is_started_again(void **state)
+{
+	_cleanup_free_ char *path = NULL, *child = NULL;
+	Node *node;
+
+	hub_slow_down();
+	node = node_make(0, ALICE);
+	link_start(node, 0);
+	push(true, "r --all --detach", "1 node");
+	await(has_begun, node, "it has begun");
+	path = text_format("/proc/%d/task/%d/children", node->link, node->link);
+	assert_int_equal(file_read_line(AT_FDCWD, path, &child, NULL), 0);
+	assert_true(strtol(child, NULL, 10) > 0);
+	assert_int_equal(kill((pid_t)strtol(child, NULL, 10), SIGKILL), 0);
+	await(hub_says, node, "\"state\":\"done\"");
+	assert_whole(node);
+}
+
+static void test_a_hub_that_comes_back_goes_on(void **state)
+{
+	Error err = {0};
+
+	hub_slow_down();
+	link_start(node_make(0, ALICE), 0);
+	push(true, "r --all --detach", "1 node");
+	await(has_begun, nodes[0], "it has begun");
+	(void)hub_fixture_stop(&hub);
+	assert_false(release_is(nodes[0], "r"));
+	if (hub_fixture_start(&hub, &err) < 0)
+		fail_msg("%s", err.text);
+	await(hub_says, nodes[0], "\"state\":\"done\"");
+	assert_whole(nodes[0]);
+}
+
+static void test_a_full_disk_is_told(void **state)
+{
+	Node *node = node_make(0, ALICE);
+
+	node->size_max = SMALL_DISK;
+	link_start(node, 0);
+	push(false, "r --all", "Nothing came for 3 s: ");
+	assert_false(release_is(node, "r"));
+	link_kill(node);
+	node->size_max = 0;
+	link_start(node, 0);
+	push(true, "r --all", "done");
+	assert_whole(node);
+}
+
+static void test_what_cannot_be_pushed(void **state)
+{
+	Node *node = node_make(0, ALICE);
+
+	push(false, "r", "is needed");
+	push(false, "r --all --node n0", "is needed");
+	push(false, "kernel_1.deb/x --all", "release create");
+	push(false, "s --all", "no release s");
+	push(false, "r --node nobody", "There is no node nobody");
+	push(false, "r --label rack=9", "labels");
+	push(false, "r --all --wait 0", "queued");
+	push(false, "r --all --detach", "1 left out");
+	link_start(node, 0);
+	await(hub_says, node, "\"state\":\"done\"");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_every_node_gets_it, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_the_hub_sends_it_about_once, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(test_nobody_takes_what_others_sign, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(test_a_node_goes_on_where_it_was, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(test_a_relay_that_dies_is_started_again, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(test_a_hub_that_comes_back_goes_on, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(test_a_full_disk_is_told, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_what_cannot_be_pushed, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, people_make, people_free);
+}
