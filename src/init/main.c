@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/reboot.h>
 #include <unistd.h>
@@ -55,25 +56,45 @@ typedef struct Landing {
 static WatchAct hang_end;
 
 #define HUGE_PAGES "/sys/kernel/mm/transparent_hugepage/enabled"
+#define OVERCOMMIT "/proc/sys/vm/overcommit_memory"
 
-/* A program whose few pages are spread over its memory is not to have a huge page cleared for each.
- */
-static void kernel_hurry(void)
+/* How the kernel was set, as is read from it; NULL: not known. */
+typedef struct KernelManner {
+	char *huge_pages; /* "[always] madvise never" */
+	char *overcommit;
+} KernelManner;
+
+static void cleanup_kernel_manner(KernelManner *manner)
 {
-	(void)hurry(true);
-	(void)file_write_value(AT_FDCWD, HUGE_PAGES, "never", NULL);
+	free(manner->huge_pages);
+	free(manner->overcommit);
 }
 
-/* `huge_pages`: as HUGE_PAGES was, "[always] madvise never". */
-static void kernel_calm(char *huge_pages)
+/* A program whose few pages are spread over its memory is not to have a huge page cleared for each.
+ *
+ * criu makes each mapping writable while it fills it (premap_private_vma() in criu/mem.c), and so a
+ * mapping that only reserves addresses, as MariaDB's of 8 TiB does, would count as memory that the
+ * machine has not got. */
+static void kernel_hurry(KernelManner *ret_before)
 {
-	char *value = huge_pages ? strchr(huge_pages, '[') : NULL;
+	(void)file_read_line(AT_FDCWD, HUGE_PAGES, &ret_before->huge_pages, NULL);
+	(void)file_read_line(AT_FDCWD, OVERCOMMIT, &ret_before->overcommit, NULL);
+	(void)hurry(true);
+	(void)file_write_value(AT_FDCWD, HUGE_PAGES, "never", NULL);
+	(void)file_write_value(AT_FDCWD, OVERCOMMIT, "1", NULL);
+}
+
+static void kernel_calm(const KernelManner *before)
+{
+	char *chosen = before->huge_pages ? strchr(before->huge_pages, '[') : NULL;
 
 	(void)hurry(false);
-	if (!value)
+	if (before->overcommit)
+		(void)file_write_value(AT_FDCWD, OVERCOMMIT, before->overcommit, NULL);
+	if (!chosen)
 		return;
-	value[strcspn(value, "]")] = '\0';
-	(void)file_write_value(AT_FDCWD, HUGE_PAGES, value + 1, NULL);
+	chosen[strcspn(chosen, "]")] = '\0';
+	(void)file_write_value(AT_FDCWD, HUGE_PAGES, chosen + 1, NULL);
 }
 
 /* ---- the steps, in order ---- */
@@ -441,14 +462,13 @@ static void console_continue(const Landing *landing)
 static int land(void)
 {
 	Landing landing = {.store_fd = -1, .initramfs = -1, .proc_fd = -1};
-	_cleanup_free_ char *huge_pages = NULL;
+	_cleanup_(cleanup_kernel_manner) KernelManner manner = {0};
 	Error error = {0};
 	const char *init;
 
 	if (root_prepare(&error) < 0)
 		fail(&landing, REBOOT, &error);
-	(void)file_read_line(AT_FDCWD, HUGE_PAGES, &huge_pages, NULL);
-	kernel_hurry();
+	kernel_hurry(&manner);
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		int64_t start = clock_monotonic_us();
 
@@ -460,7 +480,7 @@ static int land(void)
 		}
 		say("%s: %lld ms", steps[i].name, (long long)(clock_monotonic_us() - start) / 1000);
 	}
-	kernel_calm(huge_pages);
+	kernel_calm(&manner);
 	console_continue(&landing);
 	init = json_opt_string(landing.handover, "init", "/sbin/init");
 	(void)execl(init, init, (char *)NULL);
