@@ -6,8 +6,9 @@
 
 #include "release/manifest.h"
 
-#define MAGIC      "SGR1"
 #define MAGIC_SIZE 4
+
+static const uint8_t magic[MAGIC_SIZE] = {'S', 'G', 'R', '1'};
 
 const char *const frame_reasons[FRAME_REASONS] = {
 	[FRAME_UNKNOWN] = "it does not have the release",
@@ -69,7 +70,7 @@ int frame_parse(const uint8_t *bytes, size_t size, Frame *ret, Error *err)
 
 	switch (frame.type) {
 	case FRAME_HELLO:
-		if (memcmp(body, MAGIC, MAGIC_SIZE) != 0)
+		if (memcmp(body, magic, MAGIC_SIZE) != 0)
 			return bad(err);
 		memcpy(frame.release.bytes, body + MAGIC_SIZE, DIGEST_SIZE);
 		break;
@@ -121,7 +122,7 @@ void frame_compose(const Frame *frame, uint8_t *ret)
 	put32(ret + 1, (uint32_t)(frame_size(frame) - FRAME_HEADER + frame->size));
 	switch (frame->type) {
 	case FRAME_HELLO:
-		memcpy(body, MAGIC, MAGIC_SIZE);
+		memcpy(body, magic, MAGIC_SIZE);
 		memcpy(body + MAGIC_SIZE, frame->release.bytes, DIGEST_SIZE);
 		break;
 	case FRAME_WANT:

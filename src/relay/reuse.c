@@ -43,7 +43,7 @@ static int reuse_make(Reuse *reuse, Error *err)
 
 	for (size_t i = 0; i < m->n_files; i++)
 		n += m->files[i].n_chunks;
-	reuse->wanted = calloc(n, sizeof(*reuse->wanted));
+	reuse->wanted = calloc(n > 0 ? n : 1, sizeof(*reuse->wanted));
 	reuse->buffer = malloc((size_t)MANIFEST_CHUNK_MAX);
 	if (!reuse->wanted || !reuse->buffer)
 		return error_errno(err, -ENOMEM, "Looking for what is here of release %s", m->name);

@@ -15,7 +15,7 @@
 #define STARVING_MAX  5
 #define SECOND_US     1000000
 #define AGAIN_US      200000
-#define AGAIN_DOUBLES 4
+#define AGAIN_DOUBLES 4U
 #define UNKNOWN_US    100000 /* orders do not reach all at once: it may have it soon */
 #define UNKNOWN_MAX   10
 
@@ -128,7 +128,8 @@ static void stripe_leave(Stripe *s, const Error *why, int64_t now_us)
 	for (size_t tried = 0; tried < n; tried++) {
 		s->at = (s->at + 1) % n;
 		if (s->at == 0) {
-			int doubles = s->failures < AGAIN_DOUBLES ? s->failures : AGAIN_DOUBLES;
+			unsigned doubles =
+				s->failures < AGAIN_DOUBLES ? s->failures : AGAIN_DOUBLES;
 
 			s->again_us = now_us + ((int64_t)AGAIN_US << doubles);
 			s->failures++;

@@ -33,7 +33,7 @@ typedef struct Stripe {
 	Link *link;                   /* NULL: none at the moment */
 	bool over;                    /* the link has ended, and is to be freed */
 	int64_t again_us;             /* when the next parent is tried */
-	int failures;                 /* since the last chunk */
+	unsigned failures;            /* since the last chunk */
 	int unknown;                  /* times that a parent did not have the release yet */
 
 	size_t pending[STRIPE_PENDING_MAX]; /* asked for */

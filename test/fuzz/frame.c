@@ -22,7 +22,7 @@ static void frame_read(FrameRole from, const uint8_t *bytes, size_t size)
 {
 	Error err = {0};
 	size_t length = 0;
-	Frame frame;
+	Frame frame = {0};
 	int r = frame_length(bytes, from, &length, &err);
 
 	if (r == 0 && length != size - FRAME_HEADER)
