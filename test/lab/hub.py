@@ -41,7 +41,8 @@ class Hub:
         self.run("hub", "init", "--name", self.address, "--directory", self._inside / "state", socket=False)
         self._process = network.client_start(
             *self._argv("lib/segue/segue-hub", "--directory", self._inside / "state", "--socket", self._socket,
-                        "--listen", f"{self.address}:{PORT}"),
+                        "--listen", f"{self.address}:{PORT}",
+                        "--relay-program", self._inside / "package/usr/lib/segue/segue-relay"),
             stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log)
         wait.until("the hub", lambda: self.run("hub", "status", check=False).returncode == 0, START_LIMIT, self.evidence)
 
@@ -72,6 +73,36 @@ class Hub:
         except ValueError:
             raise LabError(f"segue node swap exited with {done.returncode}: {done.stderr.strip()}\n"
                            f"{self.evidence()}") from None
+
+    # An owner of releases, beside the hub
+
+    def owner(self):
+        """Make one; the directory with whom nodes are to trust."""
+        for words in (("key", "new", "owner", "--no-passphrase"), ("trust", "new", "--signer", "owner", "--key", "owner")):
+            self.run(*words, *self._owned, socket=False)
+        return self._path / "owner" / "trust"
+
+    def release(self, name, kernel, modules):
+        """Make a release of the image `kernel` and the directory `modules`, whose name is the version."""
+        given = self._path / "given"
+        given.mkdir()
+        shutil.copyfile(kernel, given / "vmlinuz")
+        shutil.copytree(modules, given / modules.name)
+        inside = self._inside / "given"
+        self.run("release", "create", "--kernel", inside / "vmlinuz", "--modules", inside / modules.name, "--config",
+                 inside / modules.name / "config", "--name", name, "--key", "owner", *self._owned, socket=False)
+
+    def push(self, release, node, limit):
+        """segue push, to its end: what it printed of the node, as JSON."""
+        done = self.run("push", release, "--node", node, "--json", *self._owned, limit=limit, check=False)
+        try:
+            return json.loads(done.stdout)[0]
+        except (ValueError, IndexError):
+            raise LabError(f"segue push exited with {done.returncode}: {done.stderr.strip()}\n{self.evidence()}") from None
+
+    @property
+    def _owned(self):
+        return "--dir", self._inside / "owner"
 
     def evidence(self):
         """The end of what the hub said."""

@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A hub on another host orders a node onto the next kernel."""
+"""A hub on another host sends a node a release, and orders it onto the next kernel."""
+
+import tempfile
+from pathlib import Path
+
+from lab import image
 
 from hub import Hub
 from kept.servers import Redis
@@ -9,6 +14,8 @@ from suite import expect, scenario
 TOKEN_FILE = "/root/token"
 STATE = "/var/lib/segue-link"
 LABEL = "rack=r3"
+RELEASE = "r1"
+PUSH_LIMIT = 300
 REPORT_LIMIT = 90       # the link looks at its machine every 15 s, and comes back with jitter
 
 
@@ -43,6 +50,31 @@ def reported(node, hub, kernel, swap):
     return node.wait(f"the hub to know of {kernel}", told, REPORT_LIMIT)
 
 
+def modules_of(node, kernel, directory):
+    """Some of a kernel's modules, with all that tells of them, and its configuration: enough for a release."""
+    there = f"/root/{kernel}"
+    node.exec(f"mkdir -p {there}/kernel && cd /usr/lib/modules/{kernel} && cp modules.* {there} && cp -r kernel/net/ipv4"
+              f" {there}/kernel && cp /boot/config-{kernel} {there}/config")
+    node.guest.pull(there, directory)
+    return directory / kernel
+
+
+def pushed(node, hub, kernel):
+    """A release comes to the node from the hub's relay through its own, signed by whom the node trusts and by nobody else."""
+    trust = hub.owner()
+    with tempfile.TemporaryDirectory() as directory:
+        hub.release(RELEASE, image.current().boot_files(kernel)[0], modules_of(node, kernel, Path(directory)))
+    before = hub.push(RELEASE, node.guest.name, PUSH_LIMIT)
+    expect(before["state"] == "failed" and "trusts nobody" in before["message"], f"without trust: {before}")
+    node.guest.push(trust, "/etc/segue/trust")
+    node.exec("chmod -R a+rX /etc/segue/trust")
+    after = hub.push(RELEASE, node.guest.name, PUSH_LIMIT)
+    expect(after["state"] == "done", f"the push ended as {after}\n{hub.evidence()}\n{node.evidence()}")
+    found = node.output(f"stat -c '%U' {STATE}/depot/releases/{RELEASE}/vmlinuz; ps -o user:32= -C segue-relay")
+    expect(found.split() == ["segue-link"] * 2, f"file and process are of {found}")
+    node.exec(f"cmp {STATE}/depot/releases/{RELEASE}/vmlinuz /boot/vmlinuz-{kernel}")
+
+
 def left(node, hub):
     node.segue("leave")
     expect(node.guest.name not in hub.nodes(), "the hub knows it still")
@@ -65,6 +97,8 @@ def ordered(case, hub, kept):
         known = reported(node, hub, old, None)
         expect(known["labels"] == dict([LABEL.split("=")]), f"its labels are {known['labels']}")
         expect(known["report"]["kept"] == list(kept.units), f"kept are {known['report']['kept']}")
+    with case.point("push"):
+        pushed(node, hub, new)
     kept.remember(node.units(*kept.units))
     kept.prepare()
     with case.point("swap", needed=True):
