@@ -13,7 +13,7 @@
 #define COPY        (2 * FILE_SIZE)
 #define CHUNKS      ((int)(2 * (FILE_SIZE / CHUNK)))
 #define LINK_RATE   ((int64_t)1 << 20) /* so that a copy takes a second */
-#define PATIENCE_US 1000000
+#define PATIENCE_US ((int64_t)1000000)
 #define LIMIT_US    (20 * INT64_C(1000000))
 #define REPLACED_US (2 * INT64_C(1000000)) /* a parent is replaced in that time */
 #define HUB         0
