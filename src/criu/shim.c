@@ -2,7 +2,8 @@
 /*
  * segue-criu.so: loaded into an unmodified criu with LD_PRELOAD.
  *
- * It gives criu eight things for which it has no option; the last two are in events.c and peers.c:
+ * It gives criu nine things for which it has no option; the last three are in events.c, peers.c and
+ * infect.c:
  *
  * 1. It enters the namespaces of the unit (SEGUE_NAMESPACES: descriptor numbers, comma separated)
  *    after the dynamic loader is through, before main().  A sandboxed unit must be dumped from

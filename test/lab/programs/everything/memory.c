@@ -183,10 +183,41 @@ static void clock_check(void)
 	}
 }
 
+/* ---- code in shared memory, below all other code, as compilers in language runtimes have it ----
+ */
+
+#define CODE_ADDRESS ((void *)0x10000000)
+#define CODE_ANSWER  0x5e90e
+
+static int (*shared_code)(void);
+
+static void code_setup(void)
+{
+	/* amd64: mov $CODE_ANSWER, %eax; ret */
+	static const unsigned char code[] = {
+		0xb8, CODE_ANSWER & 0xff, CODE_ANSWER >> 8 & 0xff, CODE_ANSWER >> 16, 0, 0xc3};
+	void *memory = mmap(CODE_ADDRESS, 4096, PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+
+	if (memory == MAP_FAILED)
+		give_up("shared code");
+	memcpy(memory, code, sizeof(code));
+	must(mprotect(memory, 4096, PROT_READ | PROT_EXEC), "mprotect");
+	memcpy(&shared_code, &memory, sizeof(memory));
+}
+
+static void code_check(void)
+{
+	int answer = shared_code();
+
+	expect(answer == CODE_ANSWER, "shared code answered %#x", (unsigned)answer);
+}
+
 const Resource memory_resources[] = {
 	{"private memory", private_setup, private_check},
 	{"shared memory", shared_setup, shared_check},
 	{"private mapping", copy_setup, copy_check},
+	{"shared code", code_setup, code_check},
 	{"clocks", clock_check, clock_check},
 	{0},
 };
