@@ -211,6 +211,40 @@ static void test_connection_lives(void **state)
 	assert_int_equal(byte, 'x');
 }
 
+/* Held for input only, a program still gets rid of what it has to say, but hears nothing. */
+static void test_input(void **state)
+{
+	_cleanup_close_ int listener = -1, client = -1, server = -1;
+	struct pollfd poller = {.events = POLLIN};
+	Error err = {0};
+	char byte = 0;
+
+	listener = listener_new(AF_INET, HERE4, 7004);
+	enter(peer);
+	client = connect_begin(AF_INET, HERE4, 7004);
+	enter(here);
+	assert_int_equal(connect_end(client, LIMIT_MS), 0);
+	server = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	assert_true(server >= 0);
+
+	assert_int_equal(hold_raise_input(&err), 0);
+	assert_true(hold_is_raised());
+	assert_int_equal(write(server, "x", 1), 1);
+	poller.fd = client;
+	assert_int_equal(poll(&poller, 1, LIMIT_MS), 1);
+	assert_int_equal(read(client, &byte, 1), 1);
+	assert_int_equal(write(client, "y", 1), 1);
+	poller.fd = server;
+	assert_int_equal(poll(&poller, 1, SILENCE_MS), 0);
+	/* From one to the other without a moment in between. */
+	raise_hold();
+	assert_int_equal(write(server, "z", 1), 1);
+	poller.fd = client;
+	assert_int_equal(poll(&poller, 1, SILENCE_MS), 0);
+	assert_int_equal(hold_lower(NULL), 0);
+	assert_int_equal(poll(&poller, 1, LIMIT_MS), 1);
+}
+
 /* Nor does the end of a program reach its peers. */
 static void test_no_end(void **state)
 {
@@ -295,6 +329,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_idempotent, lower),
 		cmocka_unit_test_teardown(test_no_reset, lower),
 		cmocka_unit_test_teardown(test_connection_lives, lower),
+		cmocka_unit_test_teardown(test_input, lower),
 		cmocka_unit_test_teardown(test_no_end, lower),
 		cmocka_unit_test_teardown(test_loopback, lower),
 		cmocka_unit_test_teardown(test_neighbours, lower),

@@ -43,7 +43,8 @@ static const struct {
 	{"out", NF_INET_LOCAL_OUT, NFT_META_OIF},
 };
 
-#define N_CHAINS (sizeof(chain_table) / sizeof(chain_table[0]))
+#define N_CHAINS_INPUT 1
+#define N_CHAINS       (sizeof(chain_table) / sizeof(chain_table[0]))
 
 /* ---- nf_tables' messages; all of its numbers are big-endian ---- */
 
@@ -210,7 +211,8 @@ static void put_table(NetlinkMessage *m, uint16_t type, uint16_t flags)
 	netlink_put_string(m, NFTA_TABLE_NAME, TABLE);
 }
 
-int hold_raise(Error *err)
+/* With so many of the chains. */
+static int table_raise(size_t n_chains, Error *err)
 {
 	NETLINK_BUFFER(buffer, BATCH_SIZE);
 	_cleanup_netlink_ Netlink netlink = NETLINK_INIT;
@@ -224,7 +226,7 @@ int hold_raise(Error *err)
 	put_table(&m, NFT_MSG_NEWTABLE, NLM_F_CREATE);
 	put_table(&m, NFT_MSG_DELTABLE, 0);
 	put_table(&m, NFT_MSG_NEWTABLE, NLM_F_CREATE);
-	for (size_t i = 0; i < N_CHAINS; i++) {
+	for (size_t i = 0; i < n_chains; i++) {
 		put_chain(&m, chain_table[i].name, chain_table[i].hook);
 		put_accept_loopback(&m, chain_table[i].name, chain_table[i].interface);
 		put_accept_discovery(&m, chain_table[i].name);
@@ -233,6 +235,16 @@ int hold_raise(Error *err)
 	if (netlink_call(&netlink, &m, err) < 0)
 		return error_prefix(err, "Raising the hold (nf_tables)");
 	return 0;
+}
+
+int hold_raise(Error *err)
+{
+	return table_raise(N_CHAINS, err);
+}
+
+int hold_raise_input(Error *err)
+{
+	return table_raise(N_CHAINS_INPUT, err);
 }
 
 int hold_lower(Error *err)

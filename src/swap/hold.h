@@ -27,6 +27,12 @@ extern const char *const hold_module_aliases[];
  * no moment with half a hold.  -EPROTONOSUPPORT, -EOPNOTSUPP: the modules are not loaded. */
 int hold_raise(Error *err);
 
+/* The same for what comes in, while programs still run: what they have to say still gets out.  A
+ * response that the hold kept back would be sent again by the next kernel only when its timer for
+ * that, of one second and more, has run out, and the peer would have nothing to send that could be
+ * hastened, see peers.h. */
+int hold_raise_input(Error *err);
+
 /* Lowered afterwards; no error if it was not raised. */
 int hold_lower(Error *err);
 

@@ -196,12 +196,14 @@ static int step_freeze(Swap *swap, Error *err)
 	swap->was_in_hurry = hurry(true);
 	swap->frozen = clock_mark();
 	json_put_int(journal_object(swap->journal), "frozen_us", swap->frozen.realtime_us);
-	r = hold_raise(err);
+	r = hold_raise_input(err);
 	if (r < 0)
 		return r;
 	/* criu leaves out a connection that waits to be accepted. */
 	hold_drain();
 	r = capture_freeze(&swap->plan.kept, err);
+	if (r == 0)
+		r = hold_raise(err);
 	return r < 0 ? r : fault_point("freeze-units", err);
 }
 
