@@ -58,8 +58,8 @@ static void test_read(void **state)
 	const struct sockaddr_in6 *six;
 	Error err = {0};
 
-	file_put("192.0.2.1 6379 192.0.2.9 40000 4294967295\n"
-		 "fe80::1%lo 80 fe80::2%lo 50000 7\n");
+	file_put("192.0.2.1 6379 192.0.2.9 40000 4294967295 8 9\n"
+		 "fe80::1%lo 80 fe80::2%lo 50000 7 0 0\n");
 	assert_int_equal(peers_read(place, &peers, &err), 0);
 	assert_int_equal(peers.n, 2);
 	four = (const struct sockaddr_in *)&peers.peers[0].remote;
@@ -67,6 +67,8 @@ static void test_read(void **state)
 	assert_int_equal(four->sin_port, 40000);
 	assert_int_equal(four->sin_addr.s_addr, inet_addr("192.0.2.9"));
 	assert_int_equal(peers.peers[0].expected, 4294967295U);
+	assert_int_equal(peers.peers[0].acked, 8);
+	assert_int_equal(peers.peers[0].queued, 9);
 	six = (const struct sockaddr_in6 *)&peers.peers[1].local;
 	assert_int_equal(six->sin6_family, AF_INET6);
 	assert_int_equal(six->sin6_port, 80);
@@ -86,11 +88,11 @@ static void test_read_none(void **state)
 static void test_read_damaged(void **state)
 {
 	static const char *const lines[] = {
-		"192.0.2.1 6379 192.0.2.9 40000\n",
-		"192.0.2.1 65536 192.0.2.9 40000 1\n",
-		"192.0.2.1 6379 2001:db8::1 40000 1\n",
-		"192.0.2.256 6379 192.0.2.9 40000 1\n",
-		"11111111111111111111111111111111111111111111111111111111111111111 1 ::1 1 1\n",
+		"192.0.2.1 6379 192.0.2.9 40000 1 2\n",
+		"192.0.2.1 65536 192.0.2.9 40000 1 2 3\n",
+		"192.0.2.1 6379 2001:db8::1 40000 1 2 3\n",
+		"192.0.2.256 6379 192.0.2.9 40000 1 2 3\n",
+		"11111111111111111111111111111111111111111111111111111111111111111 1 ::1 1 1 2 3\n",
 	};
 
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
@@ -185,17 +187,26 @@ static Peer peer_of(int here)
 			 0);
 	assert_int_equal(getsockopt(here, IPPROTO_TCP, TCP_QUEUE_SEQ, &peer.expected, &number_size),
 			 0);
+	assert_int_equal(setsockopt(here, IPPROTO_TCP, TCP_REPAIR_QUEUE, &(int){2}, sizeof(int)),
+			 0);
+	assert_int_equal(getsockopt(here, IPPROTO_TCP, TCP_QUEUE_SEQ, &peer.acked, &number_size),
+			 0);
 	assert_int_equal(setsockopt(here, IPPROTO_TCP, TCP_REPAIR, &(int){-1}, sizeof(int)), 0);
 	return peer;
 }
 
-static unsigned backoff(int fd)
+static struct tcp_info info_of(int fd)
 {
 	struct tcp_info info = {0};
 	socklen_t size = sizeof(info);
 
 	assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size), 0);
-	return info.tcpi_backoff;
+	return info;
+}
+
+static unsigned backoff(int fd)
+{
+	return info_of(fd).tcpi_backoff;
 }
 
 /* After four retransmissions the next would come 3.2 s after the last; it comes at once. */
@@ -240,13 +251,57 @@ static void test_wake_6(void **state)
 	connection_wake(AF_INET6);
 }
 
+/* The peer has acknowledged to deaf ears; asked, it does so again, long before our timer. */
+static void connection_ask(int family)
+{
+	struct sock_filter nothing[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
+	struct sock_fprog deaf = {.len = 1, .filter = nothing};
+	_cleanup_close_ int here = -1, there = -1;
+	int64_t began = clock_monotonic_us(), asked;
+	Peers peers = {.n = 1};
+	Peer peer;
+
+	connection_make(family, &here, &there);
+	peer = peer_of(here);
+	peers.peers = &peer;
+	assert_int_equal(setsockopt(here, SOL_SOCKET, SO_ATTACH_FILTER, &deaf, sizeof(deaf)), 0);
+	assert_int_equal(write(here, "x", 1), 1);
+	peer.queued = 1;
+	while (backoff(here) < 4) {
+		assert_true(clock_monotonic_us() - began < LIMIT_US);
+		(void)usleep(1000);
+	}
+	assert_int_equal(setsockopt(here, SOL_SOCKET, SO_DETACH_FILTER, &deaf, sizeof(deaf)), 0);
+	assert_int_equal(info_of(here).tcpi_unacked, 1);
+	asked = clock_monotonic_us();
+	peers_wake(&peers, asked - began);
+	while (info_of(here).tcpi_unacked > 0) {
+		assert_true(clock_monotonic_us() - asked < 1600000);
+		(void)usleep(1000);
+	}
+	assert_int_equal(recv(there, &(char){0}, 1, 0), 1);
+	assert_int_equal(write(there, "y", 1), 1);
+	assert_int_equal(recv(here, &(char){0}, 1, 0), 1);
+}
+
+static void test_ask(void **state)
+{
+	connection_ask(AF_INET);
+}
+
+static void test_ask_6(void **state)
+{
+	connection_ask(AF_INET6);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_read),         cmocka_unit_test(test_read_none),
 		cmocka_unit_test(test_read_damaged), cmocka_unit_test(test_doublings),
 		cmocka_unit_test(test_message),      cmocka_unit_test(test_wake),
-		cmocka_unit_test(test_wake_6),
+		cmocka_unit_test(test_wake_6),       cmocka_unit_test(test_ask),
+		cmocka_unit_test(test_ask_6),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -4,11 +4,13 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <net/if.h>
 #include <netinet/icmp6.h>
 #include <netinet/ip.h>
 #include <netinet/ip6.h>
 #include <netinet/ip_icmp.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,12 +58,11 @@ static bool address_parse(char *text, unsigned port, struct sockaddr_storage *re
 static bool peer_parse(const char *line, Peer *ret)
 {
 	char local[INET6_ADDRSTRLEN + IF_NAMESIZE + 2], remote[INET6_ADDRSTRLEN + IF_NAMESIZE + 2];
-	unsigned local_port, remote_port, expected;
+	unsigned local_port, remote_port;
 
-	if (sscanf(line, "%62s %u %62s %u %u", local, &local_port, remote, &remote_port,
-		   &expected) != 5)
+	if (sscanf(line, "%62s %u %62s %u %" SCNu32 " %" SCNu32 " %" SCNu32, local, &local_port,
+		   remote, &remote_port, &ret->expected, &ret->acked, &ret->queued) != 7)
 		return false;
-	ret->expected = expected;
 	return address_parse(local, local_port, &ret->local) &&
 	       address_parse(remote, remote_port, &ret->remote) &&
 	       ret->local.ss_family == ret->remote.ss_family;
@@ -96,10 +97,9 @@ int peers_read(int dirfd, Peers *peers, Error *err)
 /* ---- the message ---- */
 
 /* RFC 1071. */
-static uint16_t checksum(const void *data, size_t size)
+static uint32_t checksum_add(uint32_t sum, const void *data, size_t size)
 {
 	const unsigned char *bytes = data;
-	uint32_t sum = 0;
 
 	for (size_t i = 0; i + 1 < size; i += 2) {
 		uint16_t word;
@@ -107,9 +107,25 @@ static uint16_t checksum(const void *data, size_t size)
 		memcpy(&word, bytes + i, sizeof(word));
 		sum += ntohs(word);
 	}
+	return sum;
+}
+
+static uint16_t checksum_end(uint32_t sum)
+{
 	while (sum >> 16)
 		sum = (sum & 0xffff) + (sum >> 16);
 	return htons((uint16_t)~sum);
+}
+
+static uint16_t checksum(const void *data, size_t size)
+{
+	return checksum_end(checksum_add(0, data, size));
+}
+
+/* sin_port and sin6_port are at the same place; here they are in the host's byte order. */
+static uint16_t peer_port(const struct sockaddr_storage *end)
+{
+	return (uint16_t)((const struct sockaddr_in *)end)->sin_port;
 }
 
 /* How the segment begins that the peer sends: ports and sequence number. */
@@ -173,6 +189,34 @@ void peer_message(const Peer *peer, unsigned char message[PEER_MESSAGE_MAX], siz
 						     : message6_put(peer, message);
 }
 
+/* RFC 9293, 3.1: the checksum is of the addresses, too. */
+static uint16_t segment_checksum(const Peer *peer, const struct tcphdr *segment)
+{
+	const struct in_addr *local = &((const struct sockaddr_in *)&peer->local)->sin_addr;
+	const struct in_addr *remote = &((const struct sockaddr_in *)&peer->remote)->sin_addr;
+	uint32_t sum = IPPROTO_TCP + sizeof(*segment);
+
+	sum = checksum_add(sum, local, sizeof(*local));
+	sum = checksum_add(sum, remote, sizeof(*remote));
+	return checksum_end(checksum_add(sum, segment, sizeof(*segment)));
+}
+
+void peer_question(const Peer *peer, unsigned char question[PEER_QUESTION_SIZE])
+{
+	struct tcphdr segment = {
+		.source = htons(peer_port(&peer->local)),
+		.dest = htons(peer_port(&peer->remote)),
+		.seq = htonl(peer->acked - 1),
+		.ack_seq = htonl(peer->expected),
+		.doff = sizeof(segment) / 4,
+		.ack = 1,
+	};
+
+	if (peer->local.ss_family == AF_INET)
+		segment.check = segment_checksum(peer, &segment);
+	memcpy(question, &segment, sizeof(segment));
+}
+
 unsigned peers_doublings(int64_t silent_us)
 {
 	unsigned n = 1;
@@ -186,20 +230,18 @@ unsigned peers_doublings(int64_t silent_us)
 
 /* From the address that the connection has, which need not be the one that the kernel would take.
  */
-static void peer_tell(int fd, const Peer *peer)
+static void peer_send(int fd, const Peer *peer, void *message, size_t size)
 {
 	union {
 		char room[CMSG_SPACE(sizeof(struct in6_pktinfo))];
 		struct cmsghdr align;
 	} control = {0};
-	unsigned char message[PEER_MESSAGE_MAX];
 	struct sockaddr_storage to = peer->remote;
-	struct iovec iov = {.iov_base = message};
+	struct iovec iov = {.iov_base = message, .iov_len = size};
 	struct msghdr header = {
 		.msg_name = &to, .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.room};
 	struct cmsghdr *c = &control.align;
 
-	peer_message(peer, message, &iov.iov_len);
 	if (to.ss_family == AF_INET) {
 		const struct sockaddr_in *local = (const struct sockaddr_in *)&peer->local;
 		const struct in_pktinfo info = {.ipi_spec_dst = local->sin_addr};
@@ -223,13 +265,48 @@ static void peer_tell(int fd, const Peer *peer)
 	(void)sendmsg(fd, &header, MSG_DONTWAIT);
 }
 
-void peers_wake(const Peers *peers, int64_t silent_us)
+static bool is_four(const Peer *peer)
+{
+	return peer->local.ss_family == AF_INET;
+}
+
+static void peers_tell(const Peers *peers, unsigned doublings)
 {
 	_cleanup_close_ int four = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP);
 	_cleanup_close_ int six = socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMPV6);
 
-	for (unsigned n = peers_doublings(silent_us); n > 0; n--)
-		for (size_t i = 0; i < peers->n; i++)
-			peer_tell(peers->peers[i].local.ss_family == AF_INET ? four : six,
-				  &peers->peers[i]);
+	for (; doublings > 0; doublings--) {
+		for (size_t i = 0; i < peers->n; i++) {
+			unsigned char message[PEER_MESSAGE_MAX];
+			size_t size;
+
+			peer_message(&peers->peers[i], message, &size);
+			peer_send(is_four(&peers->peers[i]) ? four : six, &peers->peers[i], message,
+				  size);
+		}
+	}
+}
+
+static void peers_ask(const Peers *peers)
+{
+	_cleanup_close_ int four = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_TCP);
+	_cleanup_close_ int six = socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_TCP);
+	const int checksum_at = offsetof(struct tcphdr, check);
+
+	(void)setsockopt(six, IPPROTO_IPV6, IPV6_CHECKSUM, &checksum_at, sizeof(checksum_at));
+	for (size_t i = 0; i < peers->n; i++) {
+		unsigned char question[PEER_QUESTION_SIZE];
+
+		if (peers->peers[i].queued == 0)
+			continue;
+		peer_question(&peers->peers[i], question);
+		peer_send(is_four(&peers->peers[i]) ? four : six, &peers->peers[i], question,
+			  sizeof(question));
+	}
+}
+
+void peers_wake(const Peers *peers, int64_t silent_us)
+{
+	peers_ask(peers);
+	peers_tell(peers, peers_doublings(silent_us));
 }

@@ -10,9 +10,15 @@
  * takes the message for what it is in an established connection, a hint to be ignored (RFC 1122,
  * 4.2.3.9).
  *
+ * A peer that had been sent something acknowledged it during the blackout, to nobody.  Our kernel
+ * would send it again when its timer says so, a second and more after the thaw, and only then go on
+ * with a transfer.  So the peer is asked: a segment from before what it has acknowledged makes it
+ * say at once how far it is (RFC 9293, 3.10.7.4), as a keepalive probe does.
+ *
  * The capture has a file "peers" in each tree's directory with a line for each connection:
- *   LOCAL-ADDRESS PORT PEER-ADDRESS PORT SEQUENCE-NUMBER
- * the last being that of the byte that the peer sends next, or again.
+ *   LOCAL-ADDRESS PORT PEER-ADDRESS PORT EXPECTED ACKED QUEUED
+ * EXPECTED is the sequence number of the byte that the peer sends next, or again; ACKED that of the
+ * first byte that it has not acknowledged, and QUEUED how many there are from there on.
  */
 #pragma once
 
@@ -27,7 +33,7 @@
 /* One connection.  The addresses are of one family; ports are in the host's byte order. */
 typedef struct Peer {
 	struct sockaddr_storage local, remote;
-	uint32_t expected;
+	uint32_t expected, acked, queued;
 } Peer;
 
 typedef struct Peers {
@@ -41,8 +47,8 @@ void peers_free(Peers *peers);
  * above. */
 int peers_read(int dirfd, Peers *peers, Error *err);
 
-/* Tells all of them, often enough for retransmissions that have gone unanswered for `silent_us`.
- * Nothing depends on its success. */
+/* Tells and asks all of them, the former often enough for retransmissions that have gone unanswered
+ * for `silent_us`. Nothing depends on its success. */
 void peers_wake(const Peers *peers, int64_t silent_us);
 
 /* How often to tell; and the message, of `ret_size` bytes, at most PEER_MESSAGE_MAX: without its IP
@@ -50,3 +56,7 @@ void peers_wake(const Peers *peers, int64_t silent_us);
 #define PEER_MESSAGE_MAX 64
 unsigned peers_doublings(int64_t silent_us);
 void peer_message(const Peer *peer, unsigned char message[PEER_MESSAGE_MAX], size_t *ret_size);
+
+/* The question, likewise without IP header, and over IPv6 without checksum. */
+#define PEER_QUESTION_SIZE 20
+void peer_question(const Peer *peer, unsigned char question[PEER_QUESTION_SIZE]);

@@ -18,11 +18,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	if (r < 0)
 		require_refusal(r, &err);
 	for (size_t i = 0; i < peers.n; i++) {
-		unsigned char message[PEER_MESSAGE_MAX];
+		unsigned char message[PEER_MESSAGE_MAX], question[PEER_QUESTION_SIZE];
 		size_t length;
 
 		peer_message(&peers.peers[i], message, &length);
 		require(length > 0 && length <= sizeof(message));
+		peer_question(&peers.peers[i], question);
 	}
 	return 0;
 }
