@@ -1,81 +1,134 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * The ninth thing that criu is given, see shim.c: programs whose first executable mapping is
- * shared.
- *
- * To run code in a program, compel pokes a system call into the first mapping that may be executed
- * (find_executable_area() in compel/src/lib/infect.c).  The kernel makes a private copy of a page
- * for that, and there is none of a shared mapping, so it refuses with EIO (check_vma_flags() in
- * mm/gup.c: FOLL_FORCE only for what may be copied on write).  PHP's and others' just-in-time
- * compilers have such mappings, below all the rest.  They are left out of what compel reads.
- */
+#include "criu/infect.h"
+
 #include <stdbool.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
+#include <stdlib.h>
 
-#include "criu/next.h"
+#define LINE_SIZE 8192 /* a path, escaped, and the numbers before it */
+#define AREA      4096 /* what criu overwrites is at the beginning of the mapping, and less */
 
-#define LINE_MAX_SIZE 8192 /* a path, escaped, and the numbers before it */
+/* One program: where criu means to write, and where it does. */
+typedef struct Infection {
+	pid_t pid;
+	unsigned long from, to; /* 0, 0: as criu says */
+	unsigned long original; /* the first word there */
+	bool is_known;          /* the word before is */
+	bool is_changed;        /* criu's code is there */
+} Infection;
 
-/* Whether it is /proc/PID/maps that somebody means by the path. */
-static bool is_maps(const char *path)
+static Infection *infections;
+static size_t n_infections;
+
+typedef struct Mapping {
+	unsigned long begin, end;
+	bool executable, shared, named_by_kernel;
+} Mapping;
+
+static bool mapping_parse(const char *line, Mapping *ret)
 {
-	int pid, length = 0;
+	char flags[5];
+	int name = 0;
 
-	return sscanf(path, "/proc/%d/maps%n", &pid, &length) == 1 && length > 0 &&
-	       path[length] == '\0';
+	*ret = (Mapping){0};
+	if (sscanf(line, "%lx-%lx %4s %*s %*s %*s %n", &ret->begin, &ret->end, flags, &name) != 3)
+		return false;
+	ret->executable = flags[2] == 'x';
+	ret->shared = flags[3] == 's';
+	ret->named_by_kernel = name > 0 && line[name] == '[';
+	return true;
 }
 
-static bool is_shared_code(const char *line)
+/* Where to write instead; `infection` is left as it is if it can be done where criu says. */
+static void infection_place(Infection *infection, unsigned long address)
 {
-	const char *flags = strchr(line, ' ');
+	unsigned long instead = 0;
+	bool is_shared = false;
+	char path[32], line[LINE_SIZE];
+	Mapping mapping;
+	FILE *maps;
 
-	return flags && strlen(flags) > 4 && flags[3] == 'x' && flags[4] == 's';
-}
-
-static FILE *left_open(void)
-{
-	int fd = memfd_create("maps", MFD_CLOEXEC);
-	FILE *left = fd < 0 ? NULL : fdopen(fd, "w+");
-
-	if (fd >= 0 && !left)
-		(void)close(fd);
-	return left;
-}
-
-/* The same without the lines of shared code; NULL: there is no memory for it. */
-static FILE *maps_filter(FILE *maps)
-{
-	FILE *left = left_open();
-	char line[LINE_MAX_SIZE];
-
-	while (left && fgets(line, sizeof(line), maps)) {
-		if (!is_shared_code(line))
-			(void)fputs(line, left);
+	(void)snprintf(path, sizeof(path), "/proc/%d/maps", (int)infection->pid);
+	maps = fopen(path, "re");
+	while (maps && fgets(line, sizeof(line), maps)) {
+		if (!mapping_parse(line, &mapping))
+			continue;
+		if (address >= mapping.begin && address < mapping.end)
+			is_shared = mapping.shared;
+		if (!instead && mapping.executable && !mapping.shared && !mapping.named_by_kernel)
+			instead = mapping.begin;
 	}
-	if (left && (ferror(maps) || ferror(left) || fflush(left) < 0)) {
-		(void)fclose(left);
-		left = NULL;
-	}
-	rewind(left ? left : maps);
-	return left;
+	if (maps)
+		(void)fclose(maps);
+	if (!is_shared || !instead)
+		return;
+	infection->from = address;
+	infection->to = instead;
 }
 
-FILE *fopen64(const char *path, const char *mode)
+static Infection *infection_find(pid_t pid)
 {
-	static FILE *(*real)(const char *, const char *);
-	FILE *file, *left;
+	for (size_t i = 0; i < n_infections; i++) {
+		if (infections[i].pid == pid)
+			return &infections[i];
+	}
+	return NULL;
+}
 
-	if (!real)
-		next_function("fopen64", &real);
-	file = real(path, mode);
-	if (!file || !is_maps(path))
-		return file;
-	left = maps_filter(file);
-	if (!left)
-		return file;
-	(void)fclose(file);
-	return left;
+static Infection *infection_add(pid_t pid, unsigned long address)
+{
+	Infection *more = realloc(infections, (n_infections + 1) * sizeof(*more));
+
+	if (!more)
+		return NULL;
+	infections = more;
+	more[n_infections] = (Infection){.pid = pid};
+	infection_place(&more[n_infections], address);
+	return &more[n_infections++];
+}
+
+static bool is_inside(const Infection *infection, unsigned long address)
+{
+	return infection->to && address >= infection->from && address - infection->from < AREA;
+}
+
+/* criu reads what it is going to overwrite, so it asks for it here first. */
+unsigned long infect_read(pid_t pid, unsigned long address)
+{
+	Infection *infection = infection_find(pid);
+
+	if (!infection)
+		infection = infection_add(pid, address);
+	return infection && is_inside(infection, address)
+		       ? address - infection->from + infection->to
+		       : address;
+}
+
+void infect_has_read(pid_t pid, unsigned long address, unsigned long word)
+{
+	Infection *infection = infection_find(pid);
+
+	if (!infection || infection->is_known || address != infection->from)
+		return;
+	infection->original = word;
+	infection->is_known = true;
+}
+
+unsigned long infect_write(pid_t pid, unsigned long address, unsigned long word)
+{
+	Infection *infection = infection_find(pid);
+
+	if (!infection || !is_inside(infection, address))
+		return address;
+	if (address == infection->from)
+		infection->is_changed = infection->is_known && word != infection->original;
+	return address - infection->from + infection->to;
+}
+
+unsigned long infect_jump(pid_t pid, unsigned long address)
+{
+	const Infection *infection = infection_find(pid);
+
+	return infection && infection->is_changed && address == infection->from ? infection->to
+										: address;
 }

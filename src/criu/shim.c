@@ -66,6 +66,7 @@
 #include <sys/user.h>
 #include <unistd.h>
 
+#include "criu/infect.h"
 #include "criu/next.h"
 
 #define EXIT_SHIM 121
@@ -202,24 +203,63 @@ static bool call_begins_anew(const struct user_regs_struct *registers)
 	}
 }
 
-long ptrace(int request, pid_t pid, void *address, void *data); /* <sys/ptrace.h> clashes */
-long ptrace(int request, pid_t pid, void *address, void *data)
+static long (*real_ptrace)(int, pid_t, void *, void *);
+
+static long ptrace_word(int request, pid_t pid, void *address, void *data)
 {
-	static long (*real)(int, pid_t, void *, void *);
-	const struct iovec *iov = data;
-	struct user_regs_struct *registers;
+	unsigned long from = (unsigned long)address, to;
 	long result;
 
-	if (!real)
-		next_function("ptrace", &real);
-	result = real(request, pid, address, data);
-	if (request != PTRACE_GETREGSET || (unsigned long)address != NT_PRSTATUS || result < 0 ||
-	    iov->iov_len != sizeof(*registers))
+	to = request == PTRACE_PEEKDATA ? infect_read(pid, from)
+					: infect_write(pid, from, (unsigned long)data);
+	/* Addresses in another process. */
+	memcpy(&address, &to, sizeof(address));
+	result = real_ptrace(request, pid, address, data);
+	if (request == PTRACE_PEEKDATA)
+		infect_has_read(pid, from, (unsigned long)result);
+	return result;
+}
+
+static long ptrace_get_registers(pid_t pid, void *which, void *data)
+{
+	long result = real_ptrace(PTRACE_GETREGSET, pid, which, data);
+	const struct iovec *iov = data;
+	struct user_regs_struct *registers;
+
+	if (result < 0 || iov->iov_len != sizeof(*registers))
 		return result;
 	registers = iov->iov_base;
 	if ((long)registers->rax == -ERESTART_RESTARTBLOCK && call_begins_anew(registers))
 		registers->rax = (unsigned long long)-ERESTARTNOINTR;
 	return result;
+}
+
+static long ptrace_set_registers(pid_t pid, void *which, struct iovec *iov)
+{
+	struct user_regs_struct registers;
+	struct iovec changed = {.iov_base = &registers, .iov_len = sizeof(registers)};
+
+	if (iov->iov_len != sizeof(registers))
+		return real_ptrace(PTRACE_SETREGSET, pid, which, iov);
+	memcpy(&registers, iov->iov_base, sizeof(registers));
+	registers.rip = infect_jump(pid, registers.rip);
+	return real_ptrace(PTRACE_SETREGSET, pid, which, &changed);
+}
+
+long ptrace(int request, pid_t pid, void *address, void *data); /* <sys/ptrace.h> clashes */
+long ptrace(int request, pid_t pid, void *address, void *data)
+{
+	bool is_general = (unsigned long)address == NT_PRSTATUS;
+
+	if (!real_ptrace)
+		next_function("ptrace", &real_ptrace);
+	if (request == PTRACE_PEEKDATA || request == PTRACE_POKEDATA)
+		return ptrace_word(request, pid, address, data);
+	if (request == PTRACE_GETREGSET && is_general)
+		return ptrace_get_registers(pid, address, data);
+	if (request == PTRACE_SETREGSET && is_general)
+		return ptrace_set_registers(pid, address, data);
+	return real_ptrace(request, pid, address, data);
 }
 
 ssize_t splice(int from, loff_t *from_offset, int to, loff_t *to_offset, size_t size,

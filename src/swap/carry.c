@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/path.h"
+#include "swap/sockets.h"
 #include "swap/tree.h"
 
 /* What managers keep in /run about things that are still true after the jump. */
@@ -30,11 +32,19 @@ static const char *const system_paths[] = {
 
 /* Filesystems where files in use need not be open: whatever belongs to the users of kept processes
  * is carried. */
-static const char *const scratch_directories[] = {"/tmp", "/dev/shm"};
+static const char *const scratch_directories[] = {"/tmp", "/dev/shm", "/run"};
+
+#define RUN "/run/"
+
+/* In /run, what belongs to managers that make it anew, whoever has something open in there. */
+static const char *const manager_directories[] = {"systemd", "udev", "user", "log", "segue"};
 
 struct Carry {
 	const MountTable *host;
 	int dirfd;
+	UnixSockets sockets;
+	char **run_names; /* of what has been carried of /run, whole */
+	size_t n_run_names;
 	struct CarryMount {
 		const Mount *mount;
 		int from, to;
@@ -46,11 +56,17 @@ struct Carry {
 int carry_new(const MountTable *host, int dirfd, Carry **ret, Error *err)
 {
 	Carry *carry = calloc(1, sizeof(*carry));
+	int r;
 
 	if (!carry)
 		return error_errno(err, -ENOMEM, "Carrying files in memory");
 	carry->host = host;
 	carry->dirfd = dirfd;
+	r = unix_sockets_read(&carry->sockets, err);
+	if (r < 0) {
+		free(carry);
+		return r;
+	}
 	*ret = carry;
 	return 0;
 }
@@ -61,8 +77,13 @@ void carry_free(Carry *carry)
 		(void)close(carry->mounts[i].from);
 		(void)close(carry->mounts[i].to);
 	}
-	if (carry)
-		free(carry->mounts);
+	if (!carry)
+		return;
+	for (size_t i = 0; i < carry->n_run_names; i++)
+		free(carry->run_names[i]);
+	free(carry->run_names);
+	unix_sockets_free(&carry->sockets);
+	free(carry->mounts);
 	free(carry);
 }
 
@@ -124,12 +145,51 @@ int carry_path(Carry *carry, const char *path, Error *err)
 	return path_copy(carry, path, tree_copy, err);
 }
 
+static bool run_name_is_left_out(const Carry *carry, const char *name)
+{
+	for (size_t i = 0; i < sizeof(manager_directories) / sizeof(manager_directories[0]); i++)
+		if (!strcmp(name, manager_directories[i]))
+			return true;
+	for (size_t i = 0; i < carry->n_run_names; i++)
+		if (!strcmp(name, carry->run_names[i]))
+			return true;
+	return false;
+}
+
+/* The directory of /run that a path is in, whole: what a program needs there, a file with its PID
+ * for one, it need not have open. */
+static int run_carry(Carry *carry, const char *path, Error *err)
+{
+	const char *name = text_has_prefix(path, RUN) ? path + strlen(RUN) : "";
+	const char *end = strchr(name, '/');
+	_cleanup_free_ char *whole = NULL;
+	char **more, *copy;
+
+	if (!end || end == name)
+		return 0;
+	copy = strndup(name, (size_t)(end - name));
+	more = realloc(carry->run_names, (carry->n_run_names + 1) * sizeof(*more));
+	if (more)
+		carry->run_names = more;
+	if (!copy || !more || run_name_is_left_out(carry, copy)) {
+		bool is_left_out = copy && more;
+
+		free(copy);
+		return is_left_out ? 0 : error_errno(err, -ENOMEM, "Carrying %s", path);
+	}
+	carry->run_names[carry->n_run_names++] = copy;
+	whole = text_format(RUN "%s", copy);
+	return whole ? carry_path(carry, whole, err)
+		     : error_errno(err, -ENOMEM, "Carrying %s", path);
+}
+
 /* A path as the process sees it is the host's path only if the same file is there. */
 static int link_carry(Carry *carry, pid_t pid, const char *what, Error *err)
 {
 	_cleanup_free_ char *path = task_link(pid, what);
 	char link[64];
 	struct stat seen, host;
+	int r;
 
 	if (!path || path[0] != '/')
 		return 0;
@@ -137,15 +197,44 @@ static int link_carry(Carry *carry, pid_t pid, const char *what, Error *err)
 	if (stat(link, &seen) < 0 || lstat(path, &host) < 0 || seen.st_ino != host.st_ino ||
 	    seen.st_dev != host.st_dev)
 		return 0;
-	return path_copy(carry, path, tree_copy_entry, err);
+	r = run_carry(carry, path, err);
+	return r < 0 ? r : path_copy(carry, path, tree_copy_entry, err);
+}
+
+/* The directory of a bound socket; whoever binds it makes the socket.  As above, for the host's
+ * paths only. */
+static int socket_carry(Carry *carry, pid_t pid, int fd, Error *err)
+{
+	const UnixSocket *socket;
+	char path[sizeof(socket->name)], what[32], *slash;
+	_cleanup_free_ char *link = NULL;
+	uint32_t inode;
+	struct stat host;
+	int r;
+
+	(void)snprintf(what, sizeof(what), "fd/%d", fd);
+	link = task_link(pid, what);
+	if (!link || sscanf(link, "socket:[%" SCNu32 "]", &inode) != 1)
+		return 0;
+	socket = unix_sockets_find(&carry->sockets, inode);
+	if (!socket || socket->name[0] != '/' || lstat(socket->name, &host) < 0 ||
+	    (uint32_t)host.st_ino != socket->file_inode)
+		return 0;
+	r = run_carry(carry, socket->name, err);
+	(void)snprintf(path, sizeof(path), "%s", socket->name);
+	slash = strrchr(path, '/');
+	*slash = '\0';
+	return r < 0 || slash == path ? r : path_copy(carry, path, tree_copy_entry, err);
 }
 
 static int fd_visit(pid_t pid, int fd, void *userdata, Error *err)
 {
 	char what[32];
+	int r;
 
 	(void)snprintf(what, sizeof(what), "fd/%d", fd);
-	return link_carry(userdata, pid, what, err);
+	r = link_carry(userdata, pid, what, err);
+	return r < 0 ? r : socket_carry(userdata, pid, fd, err);
 }
 
 static int maps_carry(Carry *carry, pid_t pid, Error *err)
@@ -177,8 +266,11 @@ static bool uid_is_kept(const TaskList *tasks, uid_t uid)
 	return false;
 }
 
+/* What users of kept processes own in a directory; in /run the superuser owns what is everybody's.
+ */
 static int owned_carry(Carry *carry, const TaskList *tasks, const char *directory, Error *err)
 {
+	bool with_root = strcmp(directory, "/run") != 0;
 	_cleanup_closedir_ DIR *dir = opendir(directory);
 	struct dirent *entry;
 
@@ -190,7 +282,7 @@ static int owned_carry(Carry *carry, const TaskList *tasks, const char *director
 		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..") ||
 		    text_has_prefix(entry->d_name, "systemd-private-") ||
 		    fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-		    !uid_is_kept(tasks, st.st_uid))
+		    !uid_is_kept(tasks, st.st_uid) || (st.st_uid == 0 && !with_root))
 			continue;
 		path = text_format("%s/%s", directory, entry->d_name);
 		r = path ? carry_path(carry, path, err) : error_errno(err, -ENOMEM, "Carrying");

@@ -4,9 +4,11 @@
  * into the capture and back, since nothing else of those filesystems survives the jump.
  *
  * Carried is: what a kept process has open, maps or works in; what is mounted into a unit's sandbox
- * from there (PrivateTmp=, RuntimeDirectory= ...); what the users of kept processes own in /tmp and
- * /dev/shm; and the notes of the network's and the units' managers, so that they take over what
- * they find instead of doing it anew.
+ * from there (PrivateTmp=, RuntimeDirectory= ...); what the users of kept processes own in /tmp,
+ * /dev/shm and, but for root, in /run; each directory of /run in which a kept process has something
+ * open or has bound a socket, whole, be it a unit's RuntimeDirectory= or not; and the notes of the
+ * network's and the units' managers, so that they take over what they find instead of doing it
+ * anew.
  */
 #pragma once
 

@@ -49,7 +49,8 @@ class Repeated(Program):
     def check(self):
         self.wait_line()
         count, different = self.lines()
-        expect(different == 1, f"{self.title} has {different} different results in {count} times")
+        expect(different == 1, f"{self.title} has {different} different results in {count} times, one after the other:\n"
+               + self.node.output(f"uniq -c {self.file}"))
 
 
 class Ffmpeg(Repeated):

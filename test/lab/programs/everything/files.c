@@ -6,7 +6,9 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
@@ -210,8 +212,62 @@ static void pty_check(void)
 	       "the master got '%c'", c);
 }
 
+/* ---- a directory in /run that nobody but the program knows of ---- */
+
+#define RUN_DIRECTORY "/run/everything.run"
+#define RUN_SOCKET    RUN_DIRECTORY "/deep/socket"
+#define RUN_NOTE      RUN_DIRECTORY "/note"
+
+static int run_connect(void)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = RUN_SOCKET};
+	int fd = must(socket(AF_UNIX, SOCK_STREAM, 0), "socket");
+	int result = connect(fd, (struct sockaddr *)&address, sizeof(address));
+
+	(void)close(fd);
+	return result;
+}
+
+static int run_listener;
+
+static void run_setup(void)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = RUN_SOCKET};
+	int note;
+
+	(void)unlink(RUN_SOCKET);
+	must(mkdir(RUN_DIRECTORY, 0750) < 0 && errno != EEXIST ? -1 : 0, RUN_DIRECTORY);
+	must(mkdir(RUN_DIRECTORY "/deep", 0700) < 0 && errno != EEXIST ? -1 : 0, "deep");
+	note = must(open(RUN_NOTE, O_WRONLY | O_CREAT | O_TRUNC, 0640), "note");
+	must((int)write(note, "noted", 5), "write");
+	must(close(note), "close");
+	run_listener = must(socket(AF_UNIX, SOCK_STREAM, 0), "socket");
+	must(bind(run_listener, (struct sockaddr *)&address, sizeof(address)), "bind");
+	must(listen(run_listener, 5), "listen");
+}
+
+static void run_check(void)
+{
+	struct stat status;
+	char text[8] = "";
+	int note = open(RUN_NOTE, O_RDONLY), fd;
+
+	expect(note >= 0 && read(note, text, sizeof(text)) == 5 && !strcmp(text, "noted"),
+	       "the note in /run has \"%s\"", text);
+	(void)close(note);
+	expect(stat(RUN_DIRECTORY "/deep", &status) == 0 && (status.st_mode & 07777) == 0700,
+	       "the mode of its directory is %o", (unsigned)status.st_mode);
+	expect(run_connect() == 0, "no connection in /run: %s", strerror(errno));
+	fd = accept(run_listener, NULL, NULL);
+	(void)close(fd);
+}
+
 const Resource file_resources[] = {
-	{"open files", open_setup, open_check}, {"deleted file", deleted_setup, deleted_check},
-	{"locks", lock_setup, lock_check},      {"pipes", pipe_setup, pipe_check},
-	{"terminal", pty_setup, pty_check},     {0},
+	{"open files", open_setup, open_check},
+	{"deleted file", deleted_setup, deleted_check},
+	{"locks", lock_setup, lock_check},
+	{"pipes", pipe_setup, pipe_check},
+	{"terminal", pty_setup, pty_check},
+	{"directory in /run", run_setup, run_check},
+	{0},
 };
