@@ -6,22 +6,23 @@
 #include <stdlib.h>
 
 #define LINE_SIZE 8192 /* a path, escaped, and the numbers before it */
-#define AREA      4096 /* what criu overwrites is at the beginning of the mapping, and less */
+#define PAGE      4096 /* what criu overwrites is at the beginning of a mapping, and less */
 
 /* One program: where criu means to write, and where it does. */
 typedef struct Infection {
 	pid_t pid;
-	unsigned long from, to; /* 0, 0: as criu says */
-	unsigned long original; /* the first word there */
-	bool is_known;          /* the word before is */
-	bool is_changed;        /* criu's code is there */
+	unsigned long looked_at; /* last for such a mapping */
+	unsigned long from, to;  /* 0, 0: as criu says */
+	unsigned long original;  /* the first word there */
+	bool is_known;           /* the word before is */
+	bool is_changed;         /* criu's code is there */
 } Infection;
 
 static Infection *infections;
 static size_t n_infections;
 
 typedef struct Mapping {
-	unsigned long begin, end;
+	unsigned long begin;
 	bool executable, shared, named_by_kernel;
 } Mapping;
 
@@ -31,7 +32,7 @@ static bool mapping_parse(const char *line, Mapping *ret)
 	int name = 0;
 
 	*ret = (Mapping){0};
-	if (sscanf(line, "%lx-%lx %4s %*s %*s %*s %n", &ret->begin, &ret->end, flags, &name) != 3)
+	if (sscanf(line, "%lx-%*x %4s %*s %*s %*s %n", &ret->begin, flags, &name) != 2)
 		return false;
 	ret->executable = flags[2] == 'x';
 	ret->shared = flags[3] == 's';
@@ -53,8 +54,8 @@ static void infection_place(Infection *infection, unsigned long address)
 	while (maps && fgets(line, sizeof(line), maps)) {
 		if (!mapping_parse(line, &mapping))
 			continue;
-		if (address >= mapping.begin && address < mapping.end)
-			is_shared = mapping.shared;
+		if (address == mapping.begin)
+			is_shared = mapping.executable && mapping.shared;
 		if (!instead && mapping.executable && !mapping.shared && !mapping.named_by_kernel)
 			instead = mapping.begin;
 	}
@@ -75,7 +76,7 @@ static Infection *infection_find(pid_t pid)
 	return NULL;
 }
 
-static Infection *infection_add(pid_t pid, unsigned long address)
+static Infection *infection_add(pid_t pid)
 {
 	Infection *more = realloc(infections, (n_infections + 1) * sizeof(*more));
 
@@ -83,25 +84,29 @@ static Infection *infection_add(pid_t pid, unsigned long address)
 		return NULL;
 	infections = more;
 	more[n_infections] = (Infection){.pid = pid};
-	infection_place(&more[n_infections], address);
 	return &more[n_infections++];
 }
 
 static bool is_inside(const Infection *infection, unsigned long address)
 {
-	return infection->to && address >= infection->from && address - infection->from < AREA;
+	return infection->to && address >= infection->from && address - infection->from < PAGE;
 }
 
-/* criu reads what it is going to overwrite, so it asks for it here first. */
+/* criu reads what it is going to overwrite, so it asks for it here first; for other words, too, but
+ * mappings begin with a page. */
 unsigned long infect_read(pid_t pid, unsigned long address)
 {
 	Infection *infection = infection_find(pid);
 
 	if (!infection)
-		infection = infection_add(pid, address);
-	return infection && is_inside(infection, address)
-		       ? address - infection->from + infection->to
-		       : address;
+		infection = infection_add(pid);
+	if (!infection)
+		return address;
+	if (!infection->to && address % PAGE == 0 && address != infection->looked_at) {
+		infection->looked_at = address;
+		infection_place(infection, address);
+	}
+	return is_inside(infection, address) ? address - infection->from + infection->to : address;
 }
 
 void infect_has_read(pid_t pid, unsigned long address, unsigned long word)
