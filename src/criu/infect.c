@@ -11,11 +11,10 @@
 /* One program: where criu means to write, and where it does. */
 typedef struct Infection {
 	pid_t pid;
-	unsigned long looked_at; /* last for such a mapping */
-	unsigned long from, to;  /* 0, 0: as criu says */
-	unsigned long original;  /* the first word there */
-	bool is_known;           /* the word before is */
-	bool is_changed;         /* criu's code is there */
+	unsigned long from, to; /* `to` 0: as criu says */
+	unsigned long original; /* the first word there */
+	bool is_known;          /* the word before is */
+	bool is_changed;        /* criu's code is there */
 } Infection;
 
 static Infection *infections;
@@ -40,31 +39,30 @@ static bool mapping_parse(const char *line, Mapping *ret)
 	return true;
 }
 
-/* Where to write instead; `infection` is left as it is if it can be done where criu says. */
-static void infection_place(Infection *infection, unsigned long address)
+/* criu means the first executable mapping. */
+static void infection_place(Infection *infection)
 {
-	unsigned long instead = 0;
-	bool is_shared = false;
 	char path[32], line[LINE_SIZE];
+	bool is_placed = false;
 	Mapping mapping;
 	FILE *maps;
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/maps", (int)infection->pid);
 	maps = fopen(path, "re");
-	while (maps && fgets(line, sizeof(line), maps)) {
-		if (!mapping_parse(line, &mapping))
+	while (maps && !is_placed && fgets(line, sizeof(line), maps)) {
+		if (!mapping_parse(line, &mapping) || !mapping.executable ||
+		    mapping.named_by_kernel)
 			continue;
-		if (address == mapping.begin)
-			is_shared = mapping.executable && mapping.shared;
-		if (!instead && mapping.executable && !mapping.shared && !mapping.named_by_kernel)
-			instead = mapping.begin;
+		if (!infection->from)
+			infection->from = mapping.begin;
+		if (!mapping.shared)
+			infection->to = mapping.begin;
+		is_placed = !mapping.shared;
 	}
 	if (maps)
 		(void)fclose(maps);
-	if (!is_shared || !instead)
-		return;
-	infection->from = address;
-	infection->to = instead;
+	if (infection->to == infection->from)
+		infection->to = 0;
 }
 
 static Infection *infection_find(pid_t pid)
@@ -84,6 +82,7 @@ static Infection *infection_add(pid_t pid)
 		return NULL;
 	infections = more;
 	more[n_infections] = (Infection){.pid = pid};
+	infection_place(&more[n_infections]);
 	return &more[n_infections++];
 }
 
@@ -92,21 +91,16 @@ static bool is_inside(const Infection *infection, unsigned long address)
 	return infection->to && address >= infection->from && address - infection->from < PAGE;
 }
 
-/* criu reads what it is going to overwrite, so it asks for it here first; for other words, too, but
- * mappings begin with a page. */
+/* criu reads what it is going to overwrite, so it asks for it here first. */
 unsigned long infect_read(pid_t pid, unsigned long address)
 {
 	Infection *infection = infection_find(pid);
 
 	if (!infection)
 		infection = infection_add(pid);
-	if (!infection)
-		return address;
-	if (!infection->to && address % PAGE == 0 && address != infection->looked_at) {
-		infection->looked_at = address;
-		infection_place(infection, address);
-	}
-	return is_inside(infection, address) ? address - infection->from + infection->to : address;
+	return infection && is_inside(infection, address)
+		       ? address - infection->from + infection->to
+		       : address;
 }
 
 void infect_has_read(pid_t pid, unsigned long address, unsigned long word)

@@ -16,14 +16,21 @@
 #define TRANSIENT_UNITS "/run/systemd/transient"
 
 /* Type=notify whatever the unit has: the only type for which somebody else can say which process is
- * the main one.  "+": the helper runs outside the sandbox, which may forbid it. */
+ * the main one.  "+": the helper runs outside the sandbox, which may forbid it.  What a start would
+ * depend on is left aside, for the program runs already; and if the start fails all the same it is
+ * not to be killed for that, nor is it to fail because the program runs, which it would with
+ * SendSIGKILL=no as MariaDB has it, unless for KillMode=none (service_start() in systemd's
+ * src/core/service.c). */
 static const char dropin_format[] = "# Made by segue: adopts the processes that came across the "
 				    "swap.  Removed when that is done.\n"
 				    "[Unit]\n"
 				    "StartLimitIntervalSec=0\n"
+				    "ConditionPathExists=\n"
+				    "AssertPathExists=\n"
 				    "[Service]\n"
 				    "Type=notify\n"
 				    "NotifyAccess=all\n"
+				    "KillMode=none\n"
 				    "PIDFile=\n"
 				    "ExecCondition=\n"
 				    "ExecStartPre=\n"
