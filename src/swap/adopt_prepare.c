@@ -31,6 +31,7 @@ static const char dropin_format[] = "# Made by segue: adopts the processes that 
 				    "Type=notify\n"
 				    "NotifyAccess=all\n"
 				    "KillMode=none\n"
+				    "Restart=no\n"
 				    "PIDFile=\n"
 				    "ExecCondition=\n"
 				    "ExecStartPre=\n"
