@@ -453,6 +453,22 @@ static void test_memory_is_changed(void **state)
 	program_end(&p);
 }
 
+/* Pages that lie one after the other in memory and in the images, but in different mappings. */
+static void test_mappings_side_by_side(void **state)
+{
+	Program p = program_make();
+
+	for (size_t i = 7; i < PAGES; i += 50)
+		assert_int_equal(mprotect(p.memory + i * PAGE, 9 * PAGE, PROT_READ), 0);
+	assert_int_equal(p.memory[5 * PAGE], expected(5));
+	assert_int_equal(p.memory[115 * PAGE], expected(115));
+	program_go(&p);
+	wait_arrived();
+	for (size_t i = 0; i < PAGES; i++)
+		assert_int_equal(p.memory[i * PAGE], expected(i));
+	program_end(&p);
+}
+
 static void test_fork(void **state)
 {
 	Program p = program_make();
@@ -590,6 +606,7 @@ int main(void)
 		cmocka_unit_test(test_faults),
 		cmocka_unit_test(test_nobody_touches),
 		cmocka_unit_test(test_memory_is_changed),
+		cmocka_unit_test(test_mappings_side_by_side),
 		cmocka_unit_test(test_fork),
 		cmocka_unit_test(test_program_ends),
 		cmocka_unit_test(test_restore_fails),

@@ -196,13 +196,28 @@ static Put put_result(int failure, int64_t done, uint64_t *ret_size)
 	}
 }
 
-static Put pages_put(const Space *space, uint64_t address, const unsigned char *pages,
-		     uint64_t size, uint64_t *ret_size)
+/* 0, or what errno says; `*ret_done`: bytes, or negative. */
+static int pages_copy(const Space *space, uint64_t address, const unsigned char *pages,
+		      uint64_t size, int64_t *ret_done)
 {
 	struct uffdio_copy copy = {.dst = address, .src = (uint64_t)(uintptr_t)pages, .len = size};
 	int failure = ioctl(space->uffd, UFFDIO_COPY, &copy) < 0 ? errno : 0;
 
-	return put_result(failure, failure ? copy.copy : (int64_t)size, ret_size);
+	*ret_done = failure ? copy.copy : (int64_t)size;
+	return failure;
+}
+
+/* The kernel puts nothing of what reaches from one mapping into another, and says that there is
+ * none (validate_dst_vma() in mm/userfaultfd.c); a single page does not. */
+static Put pages_put(const Space *space, uint64_t address, const unsigned char *pages,
+		     uint64_t size, uint64_t *ret_size)
+{
+	int64_t done;
+	int failure = pages_copy(space, address, pages, size, &done);
+
+	if (failure == ENOENT && size > MEMORY_PAGE)
+		failure = pages_copy(space, address, pages, MEMORY_PAGE, &done);
+	return put_result(failure, done, ret_size);
 }
 
 static Put zero_put(const Space *space, uint64_t address)

@@ -197,7 +197,8 @@ class Node:
         script = ("cd /var/lib/segue; echo; echo --- journal; cat swap/journal; find . -name '*.log' | while read f;"
                   "do echo; echo --- $f; grep -a -e Error -e Warn $f | tail -n 12; done;"
                   "echo --- segued; journalctl -b -u segued -o cat -n 15 --no-pager;"
-                  "echo --- segue-link; journalctl -b -u segue-link -o cat -n 15 --no-pager")
+                  "echo --- segue-link; journalctl -b -u segue-link -o cat -n 15 --no-pager;"
+                  "echo --- all; journalctl -b -o short-monotonic -n 80 --no-pager")
         try:
             parts.append(self.exec(script, check=False, limit=30).stdout)
         except LabError as error:
