@@ -2,21 +2,28 @@
 /* The half of adopt.h that is linked into segued. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/worker.h"
 #include "swap/adopt.h"
 #include "swap/bus.h"
 #include "swap/descriptors.h"
+#include "swap/mounts.h"
 #include "swap/scope.h"
 #include "swap/unit.h"
+
+#define SOCKET_LIMIT_MS 10000 /* of mounting it */
 
 static int unit_verify(json_object *u, const char *name, bool scope, Error *err)
 {
@@ -76,6 +83,48 @@ static void datagrams_connect(json_object *units)
 	}
 }
 
+/* Mounts a socket of the system's where one that is gone, or what stood in for it, is mounted in
+ * the sandbox of a process. */
+static int socket_mount(void *userdata, Error *err)
+{
+	json_object *o = userdata;
+	const char *from = json_opt_string(o, "from", ""), *point = json_opt_string(o, "point", "");
+	_cleanup_close_ int tree = -1, namespace = -1;
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "/proc/%lld/ns/mnt",
+		       (long long)json_opt_int(o, "pid", 0));
+	namespace = open(path, O_RDONLY | O_CLOEXEC);
+	tree = open_tree(AT_FDCWD, from, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
+	if (namespace < 0 || tree < 0)
+		return error_errno(err, -errno, "Opening %s", from);
+	if (setns(namespace, CLONE_NEWNS) < 0 || umount2(point, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 ||
+	    move_mount(tree, "", AT_FDCWD, point, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return error_errno(err, -errno, "Mounting %s on %s", from, point);
+	return mount_set_flags(o, point, err);
+}
+
+static void sockets_mount(json_object *units)
+{
+	for (size_t i = 0; i < json_length(units); i++) {
+		json_object *unit = json_object_array_get_idx(units, i);
+		json_object *list = json_opt_array(unit, "sockets");
+
+		for (size_t j = 0; j < json_length(list); j++) {
+			Worker worker;
+			Error err = {0};
+			int r = worker_start(&worker, socket_mount,
+					     json_object_array_get_idx(list, j), &err);
+
+			if (r == 0)
+				r = worker_finish(&worker, SOCKET_LIMIT_MS, &err);
+			if (r < 0)
+				(void)fprintf(stderr, SD_WARNING "%s: %s\n",
+					      json_opt_string(unit, "unit", ""), err.text);
+		}
+	}
+}
+
 static void dropin_remove(const char *unit)
 {
 	_cleanup_free_ char *file =
@@ -103,6 +152,7 @@ int adopt_finish(json_object *units, Error *err)
 
 	if (r < 0)
 		return r;
+	sockets_mount(units);
 	datagrams_connect(units);
 	for (size_t i = 0; i < json_length(units); i++) {
 		json_object *u = json_object_array_get_idx(units, i);

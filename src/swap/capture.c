@@ -175,6 +175,36 @@ static json_object *datagrams_describe(json_object *trees)
 	return found;
 }
 
+static void tree_mounted_sockets(json_object *tree, json_object *found)
+{
+	json_object *namespaces = NULL, *mounts;
+
+	(void)json_object_object_get_ex(tree, "namespaces", &namespaces);
+	mounts = json_opt_array(namespaces, "mnt");
+	for (size_t i = 0; i < json_length(mounts); i++) {
+		json_object *m = json_object_array_get_idx(mounts, i), *o;
+
+		if (!json_opt_bool(m, "socket", false))
+			continue;
+		o = json_object_new_object();
+		json_put_int(o, "pid", json_opt_int(tree, "pid", 0));
+		json_put_string(o, "from", json_opt_string(m, "from", ""));
+		json_put_string(o, "point", json_opt_string(m, "point", ""));
+		json_put_string(o, "options", json_opt_string(m, "options", "rw"));
+		(void)json_object_array_add(found, o);
+	}
+}
+
+/* Sockets of the system's in the units' sandboxes: likewise. */
+static json_object *mounted_sockets_describe(json_object *trees)
+{
+	json_object *found = json_object_new_array();
+
+	for (size_t i = 0; i < json_length(trees); i++)
+		tree_mounted_sockets(json_object_array_get_idx(trees, i), found);
+	return found;
+}
+
 static int unit_describe(KeptUnit *unit, size_t number, const Surroundings *around, int dirfd,
 			 json_object *findings, Error *err)
 {
@@ -221,6 +251,7 @@ static int unit_describe(KeptUnit *unit, size_t number, const Surroundings *arou
 		(void)json_object_object_add(o, "properties", json_object_get(unit->scope));
 	(void)json_object_object_add(o, "tasks", tasks_describe(&unit->tasks));
 	(void)json_object_object_add(o, "datagrams", datagrams_describe(trees));
+	(void)json_object_object_add(o, "sockets", mounted_sockets_describe(trees));
 	(void)json_object_put(unit->description);
 	unit->description = steal_ptr(&o);
 	return 0;

@@ -89,6 +89,13 @@ static int content_copy(pid_t pid, const Mount *mount, int content_fd, const cha
 	return tree_copy(from, to, ".", err);
 }
 
+static bool is_socket(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0 && S_ISSOCK(st.st_mode);
+}
+
 static int mounts_describe(pid_t pid, const MountTable *host, int content_fd, json_object **ret,
 			   Error *err)
 {
@@ -111,6 +118,7 @@ static int mounts_describe(pid_t pid, const MountTable *host, int content_fd, js
 		inside = from ? NULL : mount_find_inside(&table, i);
 		if (from) {
 			json_put_string(o, "from", from);
+			json_put_bool(o, "socket", is_socket(from));
 		} else if (inside) {
 			json_put_string(o, "inside", inside);
 		} else if (mount_is_memory(m) && content_fd >= 0) {
@@ -293,6 +301,19 @@ static bool mount_can_be_missing(json_object *mount)
 	return false;
 }
 
+/* A socket of the system's that is mounted into a sandbox, /dev/log for one, is not there yet.
+ * Something takes its place until adoption mounts the new one: see adopt_finish.c. */
+static int socket_stand_in(const char *path, Error *err)
+{
+	_cleanup_close_ int above = directory_reach_above(path, 0755, err);
+
+	if (above < 0)
+		return above;
+	if (mknodat(above, strrchr(path, '/') + 1, S_IFSOCK, 0) < 0 && errno != EEXIST)
+		return error_errno(err, -errno, "Making %s", path);
+	return 0;
+}
+
 /* What is a bind mount of another mount of the same namespace is made from where that stands for
  * now. */
 static int stage_mount(json_object *m, const char *target, Error *err)
@@ -300,6 +321,12 @@ static int stage_mount(json_object *m, const char *target, Error *err)
 	const char *inside = json_opt_string(m, "inside", NULL);
 	_cleanup_free_ char *from = NULL;
 
+	if (json_opt_bool(m, "socket", false)) {
+		int r = socket_stand_in(json_opt_string(m, "from", "/"), err);
+
+		if (r < 0)
+			return error_prefix(err, "Mounting %s", target);
+	}
 	if (inside) {
 		from = text_format(STAGE "%s", inside);
 		if (!from)

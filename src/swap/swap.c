@@ -321,9 +321,9 @@ static int step_capture(Swap *swap, Error *err)
 /* What adoption needs to know in the next boot. */
 static json_object *units_for_journal(const KeptUnits *kept)
 {
-	static const char *const members[] = {"unit",         "kind",      "cgroup",
-					      "main_pid",     "tasks",     "datagrams",
-					      "health_check", "post_thaw", "properties"};
+	static const char *const members[] = {"unit",      "kind",      "cgroup",  "main_pid",
+					      "tasks",     "datagrams", "sockets", "health_check",
+					      "post_thaw", "properties"};
 	json_object *list = json_object_new_array();
 
 	for (size_t i = 0; i < kept->n; i++) {

@@ -99,7 +99,7 @@ class HAProxy(Page):
     title = "HAProxy"
     package = "haproxy"
     nature = "proxy, master and worker"
-    load = f"between the client and lighttpd: {ONE_PAGE}"
+    load = f"between the client and lighttpd: {ONE_PAGE}; the system's log is reached from its sandbox"
     units = ("haproxy.service",)
     port = 8083
 
@@ -122,6 +122,13 @@ frontend front
 backend back
     server only 127.0.0.1:8082
 """)
+
+    def check(self):
+        super().check()
+        # The system's socket for logs is mounted into its sandbox.
+        self.node.exec(f"nsenter -t $(systemctl show -P MainPID {self.units[0]}) -m"
+                       " logger -u /var/lib/haproxy/dev/log -t lab heard")
+        self.node.wait("the log", lambda: "heard" in self.node.output("journalctl -b -t lab -o cat --no-pager"))
 
 
 NODE_PROGRAM = """
