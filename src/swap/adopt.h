@@ -14,6 +14,9 @@
 
 #include "base/error.h"
 
+/* After the administrator's, override.conf for one, which may have an ExecStart= of their own. */
+#define ADOPT_DROPIN "zzzz-segue-adopt.conf"
+
 /* In segue-init: writes the drop-ins and asks the boot to start the services. `units`: as in
  * capture.json. */
 int adopt_prepare(json_object *units, Error *err);

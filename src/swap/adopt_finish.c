@@ -127,8 +127,7 @@ static void sockets_mount(json_object *units)
 
 static void dropin_remove(const char *unit)
 {
-	_cleanup_free_ char *file =
-		text_format("/run/systemd/system/%s.d/50-segue-adopt.conf", unit);
+	_cleanup_free_ char *file = text_format("/run/systemd/system/%s.d/" ADOPT_DROPIN, unit);
 	_cleanup_free_ char *directory = text_format("/run/systemd/system/%s.d", unit);
 
 	if (file)

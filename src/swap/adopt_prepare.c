@@ -81,7 +81,7 @@ static int service_prepare(const char *unit, long long main_pid, const char *sta
 {
 	_cleanup_free_ char *quoted = status_quote(status);
 	_cleanup_free_ char *directory = text_format(RUNTIME_UNITS "/%s.d", unit);
-	_cleanup_free_ char *path = text_format(RUNTIME_UNITS "/%s.d/50-segue-adopt.conf", unit);
+	_cleanup_free_ char *path = text_format(RUNTIME_UNITS "/%s.d/" ADOPT_DROPIN, unit);
 	_cleanup_free_ char *text =
 		text_format(dropin_format, main_pid, *status ? " \"--status=" : "",
 			    quoted ? quoted : "", *status ? "\"" : "");

@@ -100,10 +100,20 @@ class Forking(Service):
 
 
 class Notify(Service):
-    """Type=notify, which tells its status."""
+    """Type=notify, which tells its status, with what the administrator has changed, and a condition that held once."""
     name = "service-notify"
-    lines = ("Type=notify", "Restart=on-failure")
+    lines = ("Type=notify", "Restart=on-failure", "SendSIGKILL=no")
     words = "notify"
+
+    def install(self):
+        super().install()
+        self.node.put(f"/etc/systemd/system/{self.name}.service.d/override.conf",
+                      "[Unit]\nConditionPathExists=!/etc/segue-test-started\n"
+                      f"[Service]\nExecStart=\nExecStart={BIN}/service {self.file} {self.words}\n")
+
+    def start(self):
+        super().start()
+        self.node.write("/etc/segue-test-started", "")
 
     def check(self):
         super().check()
