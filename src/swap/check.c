@@ -235,18 +235,29 @@ static int pages_discard(const KeptUnit *unit, int dirfd, Error *err)
 	return 0;
 }
 
-static int trial_capture(KeptUnit *unit, int dirfd, Error *err)
+/* Described while it stands still, too: a connection that is made after the description is one that
+ * criu is not told of. */
+static int frozen_try(Plan *plan, size_t number, int dirfd, Error *err)
 {
-	KeptUnits one = {.units = unit, .n = 1};
-	int r = pages_discard(unit, dirfd, err);
+	const KeptUnits one = {.units = &plan->kept.units[number], .n = 1};
+	int r = fault_point("check-trial", err);
 
 	if (r == 0)
-		r = capture_freeze(&one, err);
+		r = capture_describe_unit(&plan->kept, number, &plan->mounts, dirfd, plan->findings,
+					  err);
+	if (r == 0)
+		r = pages_discard(one.units, dirfd, err);
+	return r < 0 ? r : capture_dump(&one, dirfd, err);
+}
+
+static int trial_capture(Plan *plan, size_t number, int dirfd, Error *err)
+{
+	KeptUnits one = {.units = &plan->kept.units[number], .n = 1};
+	int r = capture_freeze(&one, err);
+
 	if (r < 0)
 		return r;
-	r = fault_point("check-trial", err);
-	if (r == 0)
-		r = capture_dump(&one, dirfd, err);
+	r = frozen_try(plan, number, dirfd, err);
 	capture_thaw(&one);
 	return r;
 }
@@ -254,22 +265,20 @@ static int trial_capture(KeptUnit *unit, int dirfd, Error *err)
 static int trials_capture(Plan *plan, Error *err)
 {
 	_cleanup_close_ int fd = open(SEGUE_TRIAL_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int r;
 
 	if (fd < 0)
 		return error_errno(err, -errno, "Opening " SEGUE_TRIAL_DIR);
-	r = capture_describe(&plan->kept, &plan->mounts, fd, plan->findings, err);
-	plan_trust_hooks(plan);
-	for (size_t i = 0; r == 0 && i < plan->kept.n; i++) {
+	for (size_t i = 0; i < plan->kept.n; i++) {
 		Error why = {0};
 
 		if (!plan_awaits_hook(plan, &plan->kept.units[i]) &&
-		    trial_capture(&plan->kept.units[i], fd, &why) < 0)
+		    trial_capture(plan, i, fd, &why) < 0)
 			findings_add(plan->findings, SEVERITY_REFUSAL, plan->kept.units[i].name,
 				     "trial capture", "stop the unit, or: segue unkeep it", "%s",
 				     why.text);
 	}
-	return r;
+	plan_trust_hooks(plan);
+	return 0;
 }
 
 /* Captures each unit for real, lets it run on, and throws the result away. */
