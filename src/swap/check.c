@@ -240,11 +240,9 @@ static int pages_discard(const KeptUnit *unit, int dirfd, Error *err)
 static int frozen_try(Plan *plan, size_t number, int dirfd, Error *err)
 {
 	const KeptUnits one = {.units = &plan->kept.units[number], .n = 1};
-	int r = fault_point("check-trial", err);
+	int r = capture_describe_unit(&plan->kept, number, &plan->mounts, dirfd, plan->findings,
+				      err);
 
-	if (r == 0)
-		r = capture_describe_unit(&plan->kept, number, &plan->mounts, dirfd, plan->findings,
-					  err);
 	if (r == 0)
 		r = pages_discard(one.units, dirfd, err);
 	return r < 0 ? r : capture_dump(&one, dirfd, err);
@@ -257,7 +255,9 @@ static int trial_capture(Plan *plan, size_t number, int dirfd, Error *err)
 
 	if (r < 0)
 		return r;
-	r = frozen_try(plan, number, dirfd, err);
+	r = fault_point("check-trial", err);
+	if (r == 0)
+		r = frozen_try(plan, number, dirfd, err);
 	capture_thaw(&one);
 	return r;
 }
