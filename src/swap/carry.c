@@ -201,15 +201,23 @@ static int link_carry(Carry *carry, pid_t pid, const char *what, Error *err)
 	return r < 0 ? r : path_copy(carry, path, tree_copy_entry, err);
 }
 
+static bool is_the_hosts(pid_t pid, const char *directory)
+{
+	_cleanup_free_ char *path = text_format("/proc/%d/root%s", (int)pid, directory);
+	struct stat seen, host;
+
+	return path && stat(path, &seen) == 0 && lstat(directory, &host) == 0 &&
+	       seen.st_ino == host.st_ino && seen.st_dev == host.st_dev;
+}
+
 /* The directory of a bound socket; whoever binds it makes the socket.  As above, for the host's
  * paths only. */
 static int socket_carry(Carry *carry, pid_t pid, int fd, Error *err)
 {
 	const UnixSocket *socket;
-	char path[sizeof(socket->name)], what[32], *slash;
+	char directory[sizeof(socket->name)], what[32], *slash;
 	_cleanup_free_ char *link = NULL;
 	uint32_t inode;
-	struct stat host;
 	int r;
 
 	(void)snprintf(what, sizeof(what), "fd/%d", fd);
@@ -217,14 +225,15 @@ static int socket_carry(Carry *carry, pid_t pid, int fd, Error *err)
 	if (!link || sscanf(link, "socket:[%" SCNu32 "]", &inode) != 1)
 		return 0;
 	socket = unix_sockets_find(&carry->sockets, inode);
-	if (!socket || socket->name[0] != '/' || lstat(socket->name, &host) < 0 ||
-	    (uint32_t)host.st_ino != socket->file_inode)
+	if (!socket || socket->name[0] != '/')
+		return 0;
+	(void)snprintf(directory, sizeof(directory), "%s", socket->name);
+	slash = strrchr(directory, '/');
+	*slash = '\0';
+	if (slash == directory || !is_the_hosts(pid, directory))
 		return 0;
 	r = run_carry(carry, socket->name, err);
-	(void)snprintf(path, sizeof(path), "%s", socket->name);
-	slash = strrchr(path, '/');
-	*slash = '\0';
-	return r < 0 || slash == path ? r : path_copy(carry, path, tree_copy_entry, err);
+	return r < 0 ? r : path_copy(carry, directory, tree_copy_entry, err);
 }
 
 static int fd_visit(pid_t pid, int fd, void *userdata, Error *err)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "swap/descriptors.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/tcp.h>
@@ -256,12 +257,58 @@ static void unix_connected(Examination *x, pid_t pid, int fd, const UnixSocket *
 	json_put_int(e, "type", own->type);
 }
 
+/* The name that a socket has now in the directory where it was bound; NULL if it is the same or
+ * gone.  The caller frees it. */
+static char *socket_new_name(pid_t pid, const UnixSocket *socket)
+{
+	_cleanup_free_ char *path = text_format("/proc/%d/root%s", (int)pid, socket->name);
+	_cleanup_closedir_ DIR *dir = NULL;
+	_cleanup_free_ char *found = NULL;
+	const struct dirent *entry;
+	char *slash = path ? strrchr(path, '/') : NULL;
+
+	if (!slash)
+		return NULL;
+	*slash = '\0';
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir))) {
+		struct stat st;
+
+		if (fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+		    !S_ISSOCK(st.st_mode) || (uint32_t)st.st_ino != socket->file_inode)
+			continue;
+		if (strcmp(entry->d_name, slash + 1) == 0)
+			return NULL;
+		free(found);
+		found = strdup(entry->d_name);
+	}
+	return steal_ptr(&found);
+}
+
+/* criu binds it by the name that the kernel remembers. */
+static void renamed_examine(Examination *x, pid_t pid, const UnixSocket *socket)
+{
+	_cleanup_free_ char *name = NULL;
+
+	if (!socket->listening || socket->name[0] != '/')
+		return;
+	name = socket_new_name(pid, socket);
+	if (name)
+		findings_add(x->findings, SEVERITY_REFUSAL, x->unit, "renamed socket",
+			     "do without it in the program's configuration",
+			     "its process %d has renamed its socket %s to %s, a name that it "
+			     "would lose",
+			     (int)pid, socket->name, name);
+}
+
 static void unix_examine(Examination *x, pid_t pid, int fd, uint32_t inode)
 {
 	const UnixSocket *own = unix_sockets_find(x->sockets, inode);
 	const UnixSocket *peer = own ? unix_sockets_find(x->sockets, own->peer) : NULL;
 	const Holder *holder = peer ? holder_find(x->holders, 's', peer->inode) : NULL;
 
+	if (own)
+		renamed_examine(x, pid, own);
 	/* A pair inside the tree is CRIU's business; so is a socket that is not connected. */
 	if (!peer || (holder && !holder_elsewhere(x, 's', peer->inode)))
 		return;

@@ -4,6 +4,7 @@
  *     obstacle device PATH       an open device
  *     obstacle trace             a process that is being traced, by its parent
  *     obstacle uring             an io_uring
+ *     obstacle socket PATH       a listening socket that was bound as PATH.bound, and renamed
  * Prints "ready" when it does.
  */
 #include <errno.h>
@@ -13,7 +14,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -52,12 +55,27 @@ static int hold_uring(void)
 	return syscall(SYS_io_uring_setup, 8, &parameters) < 0 ? fail("io_uring_setup") : 0;
 }
 
+static int hold_socket(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s.bound", path);
+	(void)unlink(address.sun_path);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+	    listen(fd, 1) < 0)
+		return fail("socket");
+	return rename(address.sun_path, path) < 0 ? fail("rename") : 0;
+}
+
 int main(int argc, char *argv[])
 {
 	int r = 2;
 
 	if (argc == 3 && strcmp(argv[1], "device") == 0)
 		r = hold_device(argv[2]);
+	else if (argc == 3 && strcmp(argv[1], "socket") == 0)
+		r = hold_socket(argv[2]);
 	else if (argc == 2 && strcmp(argv[1], "trace") == 0)
 		r = hold_trace();
 	else if (argc == 2 && strcmp(argv[1], "uring") == 0)

@@ -12,6 +12,7 @@ OBSTACLES = (
     ("disk", "device /dev/vda", "/dev/vda"),
     ("trace", "trace", "trace"),
     ("uring", "uring", "uring"),
+    ("renamed", "socket /run/obstacle-socket", "renamed"),
 )
 
 

@@ -100,8 +100,10 @@ class HAProxy(Page):
     package = "haproxy"
     nature = "proxy, master and worker"
     load = f"between the client and lighttpd: {ONE_PAGE}; the system's log is reached from its sandbox"
+    remark = "as shipped it renames its socket for statistics after it has bound it, and is refused by name; carried without one"
     units = ("haproxy.service",)
     port = 8083
+    refused = "renamed"
 
     def install(self):
         self.node.put("/etc/haproxy/haproxy.cfg", f"""
@@ -122,6 +124,9 @@ frontend front
 backend back
     server only 127.0.0.1:8082
 """)
+
+    def adapt(self):
+        self.node.exec("sed -i '/stats socket/d' /etc/haproxy/haproxy.cfg && systemctl restart haproxy", limit=120)
 
     def check(self):
         super().check()
