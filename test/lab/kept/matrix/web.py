@@ -100,7 +100,7 @@ class HAProxy(Page):
     package = "haproxy"
     nature = "proxy, master and worker"
     load = f"between the client and lighttpd: {ONE_PAGE}; the system's log is reached from its sandbox"
-    remark = "as shipped it renames its socket for statistics after it has bound it, and is refused by name; carried without one"
+    remark = "as shipped it renames its two control sockets after it has bound them, and is refused by name; carried without"
     units = ("haproxy.service",)
     port = 8083
     refused = "renamed"
@@ -126,7 +126,9 @@ backend back
 """)
 
     def adapt(self):
-        self.node.exec("sed -i '/stats socket/d' /etc/haproxy/haproxy.cfg && systemctl restart haproxy", limit=120)
+        self.node.write("/etc/systemd/system/haproxy.service.d/lab.conf", "[Service]\nEnvironment=EXTRAOPTS=\n")
+        self.node.exec("sed -i '/stats socket/d' /etc/haproxy/haproxy.cfg && systemctl daemon-reload"
+                       " && systemctl restart haproxy", limit=120)
 
     def check(self):
         super().check()
