@@ -144,7 +144,7 @@ _segue() {
 	"node swap") words="--kernel --release --allow-one-way --no-trial --detach --socket --json --help" ;;
 	"node cancel") words="--socket --help" ;;
 	"node revoke") words="--socket --help" ;;
-	push) words="--all --label --node --wait --detach --dry-run --dir --socket --quiet --json --help" ;;
+	push) words="--all --group --label --node --wait --detach --dry-run --name --channel --expires --key --passphrase-file --dir --socket --quiet --json --help" ;;
 	join) words="--token --token-file --ca --fingerprint --label --name --no-start --json --help" ;;
 	leave) words="--force --help" ;;
 	help) words="--help keep unkeep list run check swap status log return release key trust rollout hub nodes node push join leave help" ;;

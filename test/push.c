@@ -131,10 +131,10 @@ static void hub_slow_down(void)
 
 /* ---- what is done, and what comes of it ---- */
 
-/* Runs "segue push WORDS..."; what it prints must have this in it. */
-static void push(bool well, const char *words, const char *part)
+/* Runs "segue push WORDS..." on a depot; what it prints must have this in it. */
+static void push_from(const char *owner, bool well, const char *words, const char *part)
 {
-	_cleanup_free_ char *copy = strdup(words), *depot = in_top("owner"), *output = NULL;
+	_cleanup_free_ char *copy = strdup(words), *depot = in_top(owner), *output = NULL;
 	/* There is one thread. NOLINTNEXTLINE(concurrency-mt-unsafe) */
 	const char *argv[WORDS_MAX] = {
 		getenv("SEGUE_PROGRAM"), "push", "--dir", depot, "--socket", hub.socket};
@@ -146,6 +146,11 @@ static void push(bool well, const char *words, const char *part)
 	r = process_run(argv, LIMIT_MS, &output, NULL);
 	if ((r == 0) != well || !strstr(output, part))
 		fail_msg("segue push %s: expected \"%s\", got %d: %s", words, part, r, output);
+}
+
+static void push(bool well, const char *words, const char *part)
+{
+	push_from("owner", well, words, part);
 }
 
 static bool release_is(const Node *node, const char *name)
@@ -285,13 +290,54 @@ static void test_a_full_disk_is_told(void **state)
 	assert_whole(node);
 }
 
+/* Runs "segue WORDS...", on the depot "other". */
+static void other_does(const char *words)
+{
+	_cleanup_free_ char *depot = in_top("other"), *output = NULL, *command = NULL;
+	/* There is one thread. NOLINTNEXTLINE(concurrency-mt-unsafe) */
+	const char *program = getenv("SEGUE_PROGRAM");
+	const char *argv[] = {"sh", "-c", NULL, NULL};
+
+	command = text_format("exec %s %s --dir %s", program, words, depot);
+	argv[2] = command;
+	if (process_run(argv, LIMIT_MS, &output, NULL) < 0)
+		fail_msg("segue %s: %s", words, output);
+}
+
+static void test_packages_are_made_a_release_of(void **state)
+{
+	_cleanup_free_ char *package = NULL, *words = NULL, *dry = NULL, *from = NULL, *to = NULL;
+	Node *node = node_make(0, MALLORY);
+
+	deb_before_7("image.deb", "usr/lib/modules");
+	other_does("key new carol --no-passphrase");
+	other_does("trust new --owner carol --signer carol --key carol");
+	from = in_top("other/trust");
+	to = text_format("%s/trust", node->directory);
+	assert_int_equal(directory_remove(AT_FDCWD, to, NULL), 0);
+	assert_int_equal(symlink(from, to), 0);
+	link_start(node, 0);
+	await(hub_says, node, "\"state\":\"online\"");
+
+	package = in_top("image.deb");
+	words = text_format("%s --all --key carol", package);
+	dry = text_format("%s --all --dry-run", package);
+	push_from("other", true, dry, "Would make release");
+	push_from("owner", false, words, "carol");
+	push_from("other", true, words, "done");
+}
+
 static void test_what_cannot_be_pushed(void **state)
 {
 	Node *node = node_make(0, ALICE);
 
 	push(false, "r", "is needed");
 	push(false, "r --all --node n0", "is needed");
-	push(false, "kernel_1.deb/x --all", "release create");
+	push(false, "kernel_1.deb/x --all", "kernel packages");
+	push(false, "r --group web", "labels");
+	push(false, "r --all --key alice", "goes with packages");
+	push(false, "r s --all", "\"s\" is no release");
+	push(false, "kernel.deb --all", "--key is missing");
 	push(false, "s --all", "no release s");
 	push(false, "r --node nobody", "There is no node nobody");
 	push(false, "r --label rack=9", "labels");
@@ -316,6 +362,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_hub_that_comes_back_goes_on, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_a_full_disk_is_told, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_packages_are_made_a_release_of, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(test_what_cannot_be_pushed, set_up, tear_down),
 	};
 

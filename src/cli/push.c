@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "cli/hub.h"
+#include "cli/make.h"
 #include "cli/owner.h"
 #include "cli/print.h"
 #include "cli/stored.h"
@@ -81,17 +82,21 @@ static json_object *nodes_named(const VerbArguments *arguments)
 	return nodes;
 }
 
-static int push_body(const VerbArguments *arguments, json_object **ret, Error *err)
+static int push_body(const VerbArguments *arguments, const char *release, json_object **ret,
+		     Error *err)
 {
+	const char *group = verb_option(arguments, "group");
 	_cleanup_json_ json_object *body = json_object_new_object(), *labels = NULL;
 	json_object *nodes = nodes_named(arguments);
 	int r = hub_labels(arguments, &labels, err);
 
-	json_put_string(body, "release", arguments->positional[0]);
+	json_put_string(body, "release", release);
 	if (nodes)
 		(void)json_object_object_add(body, "nodes", nodes);
 	if (r < 0)
 		return r;
+	if (group)
+		json_put_string(labels, "group", group);
 	if (!nodes)
 		(void)json_object_object_add(body, "labels", steal_ptr(&labels));
 	if (verb_option(arguments, "dry-run"))
@@ -155,11 +160,11 @@ static void progress_print(const VerbArguments *arguments, const Tally *tally)
 }
 
 /* Asks until all are done, or `until_us`. */
-static int push_follow(const VerbArguments *arguments, json_object *pushed, int64_t until_us,
-		       json_object **ret_nodes, Error *err)
+static int push_follow(const VerbArguments *arguments, const char *release, json_object *pushed,
+		       int64_t until_us, json_object **ret_nodes, Error *err)
 {
 	const struct timespec pause = {.tv_nsec = ASK_EVERY_MS * 1000000L};
-	_cleanup_free_ char *path = text_format("/v1/pushes/%s", arguments->positional[0]);
+	_cleanup_free_ char *path = text_format("/v1/pushes/%s", release);
 	_cleanup_json_ json_object *nodes = NULL;
 	Tally tally;
 
@@ -233,7 +238,7 @@ static int push_end(const VerbArguments *arguments, json_object *pushed, json_ob
 	return whole ? STATUS_DONE : STATUS_FAILED;
 }
 
-static int push_tell(const VerbArguments *arguments, json_object *pushed)
+static int push_tell(const VerbArguments *arguments, const char *release, json_object *pushed)
 {
 	size_t n = json_length(json_opt_array(pushed, "orders"));
 	size_t left = json_length(json_opt_array(pushed, "left_out"));
@@ -243,51 +248,103 @@ static int push_tell(const VerbArguments *arguments, json_object *pushed)
 	else
 		(void)printf("%zu node%s %s ordered to fetch release %s; %zu left out\n", n,
 			     n == 1 ? "" : "s",
-			     verb_option(arguments, "dry-run") ? "would be" : "are",
-			     arguments->positional[0], left);
+			     verb_option(arguments, "dry-run") ? "would be" : "are", release, left);
 	return left == 0 ? STATUS_DONE : STATUS_FAILED;
 }
 
-static int run(const VerbArguments *arguments)
+static int release_send(const VerbArguments *arguments, const char *release)
 {
 	_cleanup_json_ json_object *body = NULL, *pushed = NULL, *nodes = NULL;
-	bool all = verb_option(arguments, "all"), node = verb_option(arguments, "node"),
-	     label = verb_option(arguments, "label");
 	int64_t wait_s;
 	Error err = {0};
 
-	if (all + node + label != 1)
-		return verb_usage("push", "push: one of --all, --label and --node is needed");
-	if (!name_is_valid(arguments->positional[0]))
-		return verb_usage("push",
-				  "push: \"%.64s\" is no release; segue release create makes one "
-				  "of packages",
-				  arguments->positional[0]);
 	if (owner_number(arguments, "wait", 0, WAIT_MAX_S, WAIT_MAX_S, &wait_s, &err) < 0 ||
-	    release_offer(arguments, arguments->positional[0], &err) < 0 ||
-	    push_body(arguments, &body, &err) < 0 ||
+	    release_offer(arguments, release, &err) < 0 ||
+	    push_body(arguments, release, &body, &err) < 0 ||
 	    hub_ask(arguments, "POST", "/v1/pushes", body, &pushed, &err) < 0)
 		return verb_fail(&err);
 	if (verb_option(arguments, "detach") || verb_option(arguments, "dry-run"))
-		return push_tell(arguments, pushed);
-	if (push_follow(arguments, pushed, clock_monotonic_us() + wait_s * 1000000, &nodes, &err) <
-	    0)
+		return push_tell(arguments, release, pushed);
+	if (push_follow(arguments, release, pushed, clock_monotonic_us() + wait_s * 1000000, &nodes,
+			&err) < 0)
 		return verb_fail(&err);
 	return push_end(arguments, pushed, nodes);
 }
 
+/* A release is made of them, and sent. */
+static int packages_send(const VerbArguments *arguments)
+{
+	Made made = {0};
+	Error err = {0};
+	int status = make_release(arguments, &made, &err) < 0 ? verb_fail(&err) : STATUS_DONE;
+
+	/* A dry run leaves nothing there that could be offered to the hub. */
+	if (status == STATUS_DONE && verb_option(arguments, "dry-run"))
+		(void)printf("Would make release %s of kernel %s, and send it\n",
+			     made.manifest->name, made.manifest->kernel);
+	else if (status == STATUS_DONE)
+		status = release_send(arguments, made.manifest->name);
+	manifest_free(made.manifest);
+	return status;
+}
+
+/* Options that only a release's making has. */
+static const char *option_of_making(const VerbArguments *arguments)
+{
+	static const char *const names[] = {"key", "passphrase-file", "name", "channel", "expires"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		if (verb_option(arguments, names[i]))
+			return names[i];
+	}
+	return NULL;
+}
+
+static int run(const VerbArguments *arguments)
+{
+	const char *given = arguments->positional[0], *option = option_of_making(arguments);
+	bool all = verb_option(arguments, "all"), node = verb_option(arguments, "node"),
+	     some = verb_option(arguments, "label") || verb_option(arguments, "group");
+
+	if (all + node + some != 1)
+		return verb_usage("push", "push: one of --all, --group, --label and --node is "
+					  "needed");
+	if (text_has_suffix(given, ".deb")) {
+		if (!verb_option(arguments, "key") && !verb_option(arguments, "dry-run"))
+			return verb_usage("push",
+					  "push: --key is missing, to sign what is made of %s",
+					  given);
+		return packages_send(arguments);
+	}
+	if (arguments->n_positional > 1 || !name_is_valid(given))
+		return verb_usage("push",
+				  "push: \"%.64s\" is no release; give one, or kernel packages, "
+				  "FILE.deb",
+				  arguments->n_positional > 1 ? arguments->positional[1] : given);
+	if (option)
+		return verb_usage("push", "push: --%s goes with packages, and %s is a release",
+				  option, given);
+	return release_send(arguments, given);
+}
+
 const Verb verb_push = {
 	.name = "push",
-	.arguments = "RELEASE",
+	.arguments = "RELEASE | PACKAGE...",
 	.summary = "Send a release to nodes, from node to node",
 	.options =
 		(const VerbOption[]){
 			{"all", NULL, "to every node"},
+			{"group", "GROUP", "to those with the label group=GROUP"},
 			{"label", "KEY=VALUE", "to those with this label; repeatable"},
 			{"node", "NODE", "to this one; repeatable"},
 			{"wait", "SECONDS", "for nodes to have it (default: as long as it takes)"},
 			{"detach", NULL, "do not wait for the end"},
 			{"dry-run", NULL, "tell who would get it, and order nothing"},
+			{"name", "NAME", "of packages: name of the release that is made"},
+			{"channel", "NAME", "of packages: its channel (default: main)"},
+			{"expires", "TIME", "of packages: days, or a date (default: 90)"},
+			OWNER_OPTION_KEY,
+			OWNER_OPTION_PASSPHRASE,
 			OWNER_OPTION_DIR,
 			HUB_OPTION_SOCKET,
 			{"quiet", NULL, "show no progress"},
@@ -295,6 +352,6 @@ const Verb verb_push = {
 			{0},
 		},
 	.arguments_min = 1,
-	.arguments_max = 1,
+	.arguments_max = -1,
 	.run = run,
 };

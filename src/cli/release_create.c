@@ -1,96 +1,45 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/json.h"
+#include "cli/make.h"
 #include "cli/owner.h"
 #include "cli/print.h"
 #include "cli/stored.h"
 #include "cli/verb.h"
-#include "release/chain.h"
-#include "release/create.h"
 
-#define EXPIRY_DAYS 90
-
-static int plan_fill(const VerbArguments *arguments, ReleasePlan *plan, Error *err)
+static void tell(const VerbArguments *arguments, const Made *made)
 {
-	const char *channel = verb_option(arguments, "channel");
-	int r;
-
-	plan->kernel = (KernelSource){
-		.packages = (const char *const *)arguments->positional,
-		.n_packages = (size_t)arguments->n_positional,
-		.modules = verb_option(arguments, "modules"),
-		.kernel = verb_option(arguments, "kernel"),
-		.config = verb_option(arguments, "config"),
-	};
-	plan->root = verb_option(arguments, "root-image");
-	plan->cmdline = verb_option(arguments, "cmdline");
-	plan->name = verb_option(arguments, "name");
-	plan->channel = channel ? channel : CREATE_CHANNEL;
-	plan->dry_run = verb_option(arguments, "dry-run") != NULL;
-	plan->now_s = clock_realtime_us() / 1000000;
-	plan->progress = owner_progress(arguments);
-	if (!name_is_valid(plan->channel))
-		return error_set(err, -EINVAL,
-				 "--channel %s: use letters, digits and ._+~:- in its name",
-				 plan->channel);
-	if ((r = owner_number(arguments, "chunk-size", MANIFEST_CHUNK_MIN, MANIFEST_CHUNK_MAX,
-			      CREATE_CHUNK_SIZE, &plan->chunk_size, err)) < 0 ||
-	    (r = owner_number(arguments, "version", 1, DOCUMENT_NUMBER_MAX, 0, &plan->version,
-			      err)) < 0)
-		return r;
-	return owner_expiry(arguments, plan->now_s, EXPIRY_DAYS, &plan->expires_s, err);
-}
-
-static void tell(const VerbArguments *arguments, const ReleasePlan *plan, const Manifest *m)
-{
-	int64_t needed = plan->trust ? plan->trust->thresholds[TRUST_SIGNERS] : 1;
-	int64_t given = (int64_t)plan->n_keys;
+	bool dry_run = verb_option(arguments, "dry-run"), whole = made->signatures >= made->needed;
+	const Manifest *m = made->manifest;
 
 	if (verb_option(arguments, "json")) {
-		_cleanup_json_ json_object *o = stored_json(m, plan->dry_run    ? "not made"
-							       : given < needed ? "lacks signatures"
-										: "valid");
+		_cleanup_json_ json_object *o = stored_json(m, dry_run ? "not made"
+							       : whole ? "valid"
+								       : "lacks signatures");
 
 		print_json(o);
 		return;
 	}
 	(void)printf("%s release %s, version %lld of channel %s: kernel %s, %s, expires %s\n",
-		     plan->dry_run ? "Would make" : "Made", m->name, (long long)m->version,
-		     m->channel, m->kernel, print_bytes(manifest_size(m)).text,
-		     owner_time(m->expires_s).text);
-	if (!plan->dry_run && given < needed)
+		     dry_run ? "Would make" : "Made", m->name, (long long)m->version, m->channel,
+		     m->kernel, print_bytes(manifest_size(m)).text, owner_time(m->expires_s).text);
+	if (!dry_run && !whole)
 		(void)printf("It has %lld of the %lld signatures that it needs: segue release sign "
 			     "%s\n",
-			     (long long)given, (long long)needed, m->name);
+			     (long long)made->signatures, (long long)made->needed, m->name);
 }
 
 static int create(const VerbArguments *arguments, Error *err)
 {
-	_cleanup_depot_ Depot *depot = NULL;
-	_cleanup_trust_ Trust *trust = NULL;
-	_cleanup_owner_keys_ OwnerKeys keys = {0};
-	_cleanup_manifest_ Manifest *manifest = NULL;
-	ReleasePlan plan = {0};
-	int r;
+	Made made = {0};
+	int r = make_release(arguments, &made, err);
 
-	if ((r = plan_fill(arguments, &plan, err)) < 0 ||
-	    (r = owner_depot(arguments, plan.dry_run, &depot, err)) < 0 ||
-	    (r = depot_lock(depot, err)) < 0)
-		return r;
-	r = plan.dry_run ? stored_trust(depot, &trust, err) : chain_current(depot, &trust, err);
-	if (r < 0 || (!plan.dry_run && (r = owner_keys(arguments, depot, &keys, err)) < 0))
-		return r;
-	plan.trust = trust;
-	plan.keys = keys.keys;
-	plan.n_keys = keys.n;
-	r = release_create(depot, &plan, &manifest, err);
-	owner_progress_end(plan.progress);
 	if (r == 0)
-		tell(arguments, &plan, manifest);
+		tell(arguments, &made);
+	manifest_free(made.manifest);
 	return r;
 }
 
