@@ -19,8 +19,9 @@
  * the main one.  "+": the helper runs outside the sandbox, which may forbid it.  What a start would
  * depend on is left aside, for the program runs already; and if the start fails all the same it is
  * not to be killed for that, nor is it to fail because the program runs, which it would with
- * SendSIGKILL=no as MariaDB has it, unless for KillMode=none (service_start() in systemd's
- * src/core/service.c). */
+ * SendSIGKILL=no as MariaDB has it (service_start() in systemd's src/core/service.c).
+ * KillMode=process sees to both: the one process that a failed start kills is the helper.
+ * (KillMode=none would, too, but systemd warns of it.) */
 static const char dropin_format[] = "# Made by segue: adopts the processes that came across the "
 				    "swap.  Removed when that is done.\n"
 				    "[Unit]\n"
@@ -30,7 +31,7 @@ static const char dropin_format[] = "# Made by segue: adopts the processes that 
 				    "[Service]\n"
 				    "Type=notify\n"
 				    "NotifyAccess=all\n"
-				    "KillMode=none\n"
+				    "KillMode=process\n"
 				    "Restart=no\n"
 				    "PIDFile=\n"
 				    "ExecCondition=\n"
