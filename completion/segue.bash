@@ -41,7 +41,7 @@ _segue() {
 	COMPREPLY=()
 
 	if ((COMP_CWORD == 1)); then
-		words="keep unkeep list run check swap status log return release key trust rollout hub nodes node push join leave help --help --version"
+		words="keep unkeep list run check swap install status log return release key trust rollout hub nodes node push join leave help --help --version"
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 		return
 	fi
@@ -53,7 +53,7 @@ _segue() {
 		trust) words="new sign show --help" ;;
 		rollout) words="plan simulate --help" ;;
 		hub) words="init token operator status backup restore --help" ;;
-		node) words="show swap cancel revoke --help" ;;
+		node) words="show swap stage cancel revoke --help" ;;
 		esac
 		if [[ -n $words ]]; then
 			mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
@@ -106,7 +106,8 @@ _segue() {
 	list) words="--json --help" ;;
 	run) words="--unit --description --user --working-directory --setenv --forking --json --help" ;;
 	check) words="--kernel --allow-one-way --no-trial --deep --json --help" ;;
-	swap) words="--kernel --dry-run --allow-one-way --no-trial --after-dpkg --detach --quiet --json --help" ;;
+	swap) words="--kernel --release --dry-run --allow-one-way --no-trial --after-dpkg --detach --quiet --json --help" ;;
+	install) words="--json --help" ;;
 	status) words="--json --help" ;;
 	log) words="--svg --json --help" ;;
 	return) words="--quiet --json --help" ;;
@@ -142,12 +143,13 @@ _segue() {
 	nodes) words="--label --socket --json --help" ;;
 	"node show") words="--socket --json --help" ;;
 	"node swap") words="--kernel --release --allow-one-way --no-trial --detach --socket --json --help" ;;
+	"node stage") words="--kernel --release --allow-one-way --no-trial --detach --socket --json --help" ;;
 	"node cancel") words="--socket --help" ;;
 	"node revoke") words="--socket --help" ;;
 	push) words="--all --group --label --node --wait --detach --dry-run --name --channel --expires --key --passphrase-file --dir --socket --quiet --json --help" ;;
 	join) words="--token --token-file --ca --fingerprint --label --name --no-start --json --help" ;;
 	leave) words="--force --help" ;;
-	help) words="--help keep unkeep list run check swap status log return release key trust rollout hub nodes node push join leave help" ;;
+	help) words="--help keep unkeep list run check swap install status log return release key trust rollout hub nodes node push join leave help" ;;
 	*) return ;;
 	esac
 	if [[ $cur != -* ]]; then

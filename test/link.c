@@ -50,6 +50,11 @@ static bool segued_was_asked(Node *node, const char *what)
 	return node->segued.state->asked > 0;
 }
 
+static bool segued_installs(Node *node, const char *what)
+{
+	return node->segued.state->installed > 0;
+}
+
 static bool order_is_kept(Node *node, const char *what)
 {
 	LinkOrder order;
@@ -111,23 +116,80 @@ static void test_order_fails(void **state)
 	node_free(node);
 }
 
-/* The hub may know more than this node does. */
-static void test_order_of_release(void **state)
+/* Past what the hub's catalogue has: the node has the last word. */
+static void release_order_give(Node *node, const char *kind, const char *release)
 {
-	Node *node = node_joined(&hub, "releaser");
+	_cleanup_free_ char *text = text_format("UPDATE orders SET kind = '%s', body = "
+						"'{\"release\":\"%s\",\"no_trial\":true}' WHERE "
+						"node = (SELECT id FROM nodes WHERE name = '%s')",
+						kind, release, node->node.name);
 	Error err = {0};
 
 	(void)order_give(node, ORDER);
-	if (hub_fixture_change(&hub,
-			       "UPDATE orders SET body = '{\"release\":\"r7\"}' WHERE node = "
-			       "(SELECT id FROM nodes WHERE name = 'releaser')",
-			       &err) < 0)
+	if (hub_fixture_change(&hub, text, &err) < 0)
 		fail_msg("%s", err.text);
+}
+
+/* Its kernel is installed, though something else is done at first, and then swapped to. */
+static void test_order_of_release(void **state)
+{
+	Node *node = node_joined(&hub, "releaser");
+
+	release_order_give(node, "swap", FAKE_RELEASE);
 	link_start(node, 0);
-	await(hub_says, node,
-	      "\"state\":\"failed\",\"message\":\"This node takes no kernel out of a release");
+	await(segued_was_asked, node, NULL);
+	assert_non_null(strstr(node->segued.state->request, "\"" FAKE_KERNEL "\""));
+	assert_int_equal(node->segued.state->installed, 3);
+	assert_int_equal(node->segued.state->asked, 1);
+	segued_fake_swap(&node->segued, "done", 0);
+	await(hub_says, node, "\"state\":\"done\"");
+	node_free(node);
+}
+
+static void test_order_of_no_release(void **state)
+{
+	Node *node = node_joined(&hub, "lacking");
+
+	release_order_give(node, "swap", "r8");
+	link_start(node, 0);
+	await(hub_says, node, "\"state\":\"failed\",\"message\":\"It is not here\"");
 	assert_int_equal(node->segued.state->asked, 0);
 	node_free(node);
+}
+
+/* The link is killed while the kernel is being installed; the next one goes on. */
+static void test_installing_outlives_link(void **state)
+{
+	Node *node = node_joined(&hub, "going-on");
+
+	release_order_give(node, "swap", FAKE_RELEASE);
+	link_start(node, 0);
+	await(segued_installs, node, NULL);
+	link_kill(node);
+	link_start(node, 0);
+	await(segued_was_asked, node, NULL);
+	assert_int_equal(node->segued.state->asked, 1);
+	node_free(node);
+}
+
+static void test_staging(void **state)
+{
+	Node *node = node_joined(&hub, "stager"), *other = node_joined(&hub, "refusing-stager");
+
+	release_order_give(node, "stage", FAKE_RELEASE);
+	link_start(node, 0);
+	await(hub_says, node, "\"state\":\"done\"");
+	assert_non_null(strstr(node->segued.state->request, "\"" FAKE_KERNEL "\""));
+	assert_int_equal(node->segued.state->checked, 1);
+	assert_int_equal(node->segued.state->asked, 0);
+	other->segued.state->answer = FAKE_REFUSES;
+	(void)order_give(other, "{\"kind\":\"stage\",\"kernel\":\"6.12.2\"}");
+	link_start(other, 0);
+	await(hub_says, other,
+	      "\"state\":\"failed\",\"message\":\"not carried: a.service: It has a device\"");
+	assert_int_equal(other->segued.state->installed, 0);
+	node_free(node);
+	node_free(other);
 }
 
 /* Killed in the middle of it, and the swap ends while there is no link. */
@@ -247,6 +309,9 @@ int main(void)
 		cmocka_unit_test(test_order_in_a_second),
 		cmocka_unit_test(test_order_fails),
 		cmocka_unit_test(test_order_of_release),
+		cmocka_unit_test(test_order_of_no_release),
+		cmocka_unit_test(test_installing_outlives_link),
+		cmocka_unit_test(test_staging),
 		cmocka_unit_test(test_order_outlives_link),
 		cmocka_unit_test(test_order_without_answer),
 		cmocka_unit_test(test_hub_restarts),

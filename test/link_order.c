@@ -70,6 +70,8 @@ static void test_orders_are_checked(void **state)
 		"{\"id\":7,\"kind\":\"swap\",\"kernel\":5}",
 		"{\"id\":7,\"kind\":\"swap\",\"run\":\"/bin/sh\"}",
 		"{\"id\":7,\"kind\":\"swap\",\"no_trial\":\"yes\"}",
+		"{\"id\":7,\"kind\":\"swap\",\"release\":\"../r7\"}",
+		"{\"id\":7,\"kind\":\"swap\",\"release\":\"r7\",\"kernel\":\"6.12.2\"}",
 	};
 
 	assert_int_equal(
@@ -84,10 +86,12 @@ static void test_orders_are_checked(void **state)
 		assert_int_equal(take(wrong[i], &order, &err), -EINVAL);
 		assert_int_equal(order.id, 7);
 	}
-	assert_int_equal(take("{\"id\":7,\"kind\":\"swap\",\"release\":\"r7\"}", &order, &err),
-			 -EOPNOTSUPP);
-	assert_non_null(strstr(err.text, "--kernel"));
-	assert_int_equal(order.id, 7);
+	assert_false(link_order_is_raw(&(LinkOrder){.kernel = "6.12.2"}));
+	assert_int_equal(take("{\"id\":7,\"kind\":\"swap\",\"release\":\"r7\"}", &order, &err), 0);
+	assert_string_equal(order.release, "r7");
+	assert_true(link_order_is_raw(&order));
+	assert_int_equal(take("{\"id\":7,\"kind\":\"stage\"}", &order, &err), 0);
+	assert_true(order.stage && link_order_is_raw(&order));
 	memset(long_one, 'x', 299);
 	long_one[299] = '\0';
 	too_long = text_format("{\"id\":7,\"kind\":\"swap\",\"kernel\":\"%s\"}", long_one);
@@ -147,7 +151,13 @@ static void test_ends_are_known(void **state)
 static void test_orders_outlive_a_process(void **state)
 {
 	char directory[] = "/tmp/segue-test-link-XXXXXX";
-	LinkOrder order = {.id = 9, .kernel = "6.1", .swap = "s", .no_trial = true}, again;
+	LinkOrder order = {.id = 9,
+			   .release = "r",
+			   .kernel = "6.1",
+			   .stage = true,
+			   .swap = "s",
+			   .no_trial = true},
+		  again;
 	Error err = {0};
 
 	assert_non_null(mkdtemp(directory));

@@ -27,37 +27,6 @@ static Node *nodes[NODES];
 
 /* ---- what there is ---- */
 
-static void document_put(const char *directory, const char *file, const Signed *document)
-{
-	_cleanup_free_ char *name = text_format("%s/%s", directory, file);
-
-	put(name, document->bytes, document->size);
-	for (size_t i = 0; i < document->signatures.n; i++) {
-		const Signature *signature = &document->signatures.items[i];
-		_cleanup_free_ char *path = text_format("%s/signatures/%s.sig", directory,
-							digest_text(&signature->key).text);
-
-		put(path, signature->bytes, signature->size);
-	}
-}
-
-/* In the directory `in` of the test's: `person` is the owner, and signs. */
-static void trust_put(const char *in, int person)
-{
-	_cleanup_free_ char *directory = text_format("%s/trust/1", in);
-	const Roles roles = {
-		.expires_s = clock_realtime_us() / 1000000 + 10 * DAY,
-		.owners = 1U << (unsigned)person,
-		.owners_needed = 1,
-		.signers = 1U << (unsigned)person,
-		.signers_needed = 1,
-	};
-	_cleanup_signed_ Signed document = trust_document(&roles);
-
-	sign(&document, person);
-	document_put(directory, "trust.json", &document);
-}
-
 /* The owner's depot, "owner", with release r. */
 static void release_put(void)
 {

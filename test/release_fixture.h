@@ -68,6 +68,12 @@ int top_remove(void **state);
 char *in_top(const char *name); /* its path */
 void put(const char *name, const void *data, size_t size);
 
+/* A document and its signatures, in a directory below. */
+void document_put(const char *directory, const char *file, const Signed *document);
+
+/* "trust" in the directory `in`, now: `person` is the owner, and signs. */
+void trust_put(const char *in, int person);
+
 /* An entry of an archive. */
 typedef struct Entry {
 	const char *path;

@@ -50,6 +50,27 @@ static void test_bodies(void **state)
 	}
 }
 
+static void test_install(void **state)
+{
+	static const char *const wrong[] = {
+		"{}",
+		"{\"release\":7}",
+		"{\"release\":\"\"}",
+		"{\"release\":\"../r7\"}",
+		"{\"release\":\"r7\",\"root\":\"/\"}",
+	};
+	_cleanup_json_ json_object *body = parsed("{\"release\":\"r7\"}");
+	const char *release;
+
+	assert_int_equal(request_parse_install(body, &release, NULL), 0);
+	assert_string_equal(release, "r7");
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		_cleanup_json_ json_object *bad = parsed(wrong[i]);
+
+		assert_int_equal(request_parse_install(bad, &release, NULL), -EINVAL);
+	}
+}
+
 static void test_swap(void **state)
 {
 	_cleanup_json_ json_object *body = parsed("{\"kernel\":\"6.12.107+deb13-cloud-amd64\",\"no_"
@@ -188,9 +209,10 @@ static void test_keep(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_bodies), cmocka_unit_test(test_swap),
-		cmocka_unit_test(test_check),  cmocka_unit_test(test_mistakes),
-		cmocka_unit_test(test_run),    cmocka_unit_test(test_keep),
+		cmocka_unit_test(test_bodies),   cmocka_unit_test(test_install),
+		cmocka_unit_test(test_swap),     cmocka_unit_test(test_check),
+		cmocka_unit_test(test_mistakes), cmocka_unit_test(test_run),
+		cmocka_unit_test(test_keep),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -74,6 +74,31 @@ static void answer_swap(int fd, FakeState *state, const char *body)
 		       "{\"error\":{\"code\":\"refused\",\"message\":\"The store is full\"}}");
 }
 
+static void answer_install(int fd, FakeState *state, const char *body)
+{
+	if (!strstr(body, "\"" FAKE_RELEASE "\""))
+		answer(fd, "404 Not Found",
+		       "{\"error\":{\"code\":\"not-found\",\"message\":\"It is not here\"}}");
+	else if (state->installed++ == 0)
+		answer(fd, "409 Conflict",
+		       "{\"error\":{\"code\":\"busy\",\"message\":\"Another is at work\"}}");
+	else
+		answer(fd, "200 OK",
+		       "{\"release\":\"" FAKE_RELEASE "\",\"kernel\":\"" FAKE_KERNEL
+		       "\",\"was_there\":true}");
+}
+
+static void answer_check(int fd, FakeState *state, const char *body)
+{
+	(void)snprintf(state->request, sizeof(state->request), "%s", body);
+	state->checked++;
+	answer(fd, "200 OK",
+	       state->answer == FAKE_REFUSES
+		       ? "{\"ok\":false,\"findings\":[{\"severity\":\"note\"},{\"severity\":"
+			 "\"refusal\",\"subject\":\"a.service\",\"message\":\"It has a device\"}]}"
+		       : "{\"ok\":true,\"findings\":[]}");
+}
+
 static void serve(int fd, FakeState *state)
 {
 	char text[REQUEST_MAX] = "";
@@ -83,6 +108,10 @@ static void serve(int fd, FakeState *state)
 
 	if (body && text_has_prefix(text, "POST /v1/swap "))
 		answer_swap(fd, state, body);
+	else if (body && text_has_prefix(text, "POST /v1/install "))
+		answer_install(fd, state, body);
+	else if (body && text_has_prefix(text, "POST /v1/check "))
+		answer_check(fd, state, body);
 	else if (body && text_has_prefix(text, "GET /v1/swap "))
 		answer(fd, "200 OK", state->swap);
 	else if (body && text_has_prefix(text, "GET /v1/log "))

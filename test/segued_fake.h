@@ -9,13 +9,15 @@
 typedef enum FakeAnswer {
 	FAKE_BEGINS,  /* the swap begins, and that is answered */
 	FAKE_SILENT,  /* it begins, but the connection ends without an answer */
-	FAKE_REFUSES, /* it does not begin */
+	FAKE_REFUSES, /* it does not begin, and a check finds something in the way */
 } FakeAnswer;
 
 /* Shared by the two processes. */
 typedef struct FakeState {
 	FakeAnswer answer;
 	int asked;           /* for swaps */
+	int checked;         /* asked for checks */
+	int installed;       /* asked for installations, which are busy the first time */
 	char request[512];   /* the last body of such */
 	char swap[512];      /* what GET /v1/swap answers */
 	int64_t asked_us;    /* when, monotonic */
@@ -30,6 +32,10 @@ typedef struct SeguedFake {
 
 /* The id of the swap that it begins. */
 #define FAKE_SWAP "20261122-214501"
+
+/* The only release that it has, and its kernel. */
+#define FAKE_RELEASE "r7"
+#define FAKE_KERNEL  "7.3.4"
 
 int segued_fake_start(const char *socket, SeguedFake *ret, Error *err);
 void segued_fake_stop(SeguedFake *fake);

@@ -11,14 +11,14 @@
 
 #define ASK_EVERY_MS 500
 
-static json_object *order_of(const VerbArguments *arguments)
+static json_object *order_of(const VerbArguments *arguments, const char *kind)
 {
 	static const char *const texts[] = {"kernel", "release"};
 	static const char *const flags[][2] = {{"allow-one-way", "allow_one_way"},
 					       {"no-trial", "no_trial"}};
 	json_object *order = json_object_new_object();
 
-	json_put_string(order, "kind", "swap");
+	json_put_string(order, "kind", kind);
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
 		if (verb_option(arguments, texts[i]))
 			json_put_string(order, texts[i], verb_option(arguments, texts[i]));
@@ -59,15 +59,14 @@ static int order_follow(const VerbArguments *arguments, json_object **order, Err
 	return r;
 }
 
-static int run(const VerbArguments *arguments)
+static int order_run(const VerbArguments *arguments, const char *verb, const char *kind)
 {
-	_cleanup_json_ json_object *body = order_of(arguments), *order = NULL;
+	_cleanup_json_ json_object *body = order_of(arguments, kind), *order = NULL;
 	_cleanup_free_ char *path = NULL;
 	Error err = {0};
 
 	if (verb_option(arguments, "kernel") && verb_option(arguments, "release"))
-		return verb_usage("node swap",
-				  "node swap: --kernel and --release exclude each other");
+		return verb_usage(verb, "%s: --kernel and --release exclude each other", verb);
 	if (hub_node_path(arguments, "/orders", &path, &err) < 0 ||
 	    hub_ask(arguments, "POST", path, body, &order, &err) < 0 ||
 	    (!verb_option(arguments, "detach") && order_follow(arguments, &order, &err) < 0))
@@ -88,23 +87,43 @@ static int run(const VerbArguments *arguments)
 	return STATUS_FAILED;
 }
 
+static int run_swap(const VerbArguments *arguments)
+{
+	return order_run(arguments, "node swap", "swap");
+}
+
+static int run_stage(const VerbArguments *arguments)
+{
+	return order_run(arguments, "node stage", "stage");
+}
+
+static const VerbOption options[] = {
+	{"kernel", "VERSION", "that kernel (default: the newest installed there)"},
+	{"release", "RELEASE", "the kernel of that release, which is installed"},
+	{"allow-one-way", NULL, "go where the CRIU installed there cannot leave again"},
+	{"no-trial", NULL, "leave out the trial capture of each unit"},
+	{"detach", NULL, "do not wait for the end"},
+	HUB_OPTION_SOCKET,
+	{"json", NULL, "print JSON: the order, and how it ended"},
+	{0},
+};
+
 const Verb verb_node_swap = {
 	.name = "node swap",
 	.arguments = "NODE",
 	.summary = "Have a node move onto another kernel",
-	.options =
-		(const VerbOption[]){
-			{"kernel", "VERSION", "that kernel (default: the newest installed there)"},
-			{"release", "RELEASE", "the kernel of that release"},
-			{"allow-one-way", NULL,
-			 "go where the CRIU installed there cannot leave again"},
-			{"no-trial", NULL, "leave out the trial capture of each unit"},
-			{"detach", NULL, "do not wait for the end"},
-			HUB_OPTION_SOCKET,
-			{"json", NULL, "print JSON: the order, and how it ended"},
-			{0},
-		},
+	.options = options,
 	.arguments_min = 1,
 	.arguments_max = 1,
-	.run = run,
+	.run = run_swap,
+};
+
+const Verb verb_node_stage = {
+	.name = "node stage",
+	.arguments = "NODE",
+	.summary = "Have a node get ready to move, and check whether it could",
+	.options = options,
+	.arguments_min = 1,
+	.arguments_max = 1,
+	.run = run_stage,
 };

@@ -7,6 +7,7 @@
 #include "cli/client.h"
 #include "cli/dpkg.h"
 #include "cli/follow.h"
+#include "cli/install.h"
 #include "cli/print.h"
 #include "cli/report.h"
 #include "cli/verb.h"
@@ -36,6 +37,24 @@ static int follow(const VerbArguments *arguments, const char *id, const char *pr
 	return report_end(arguments, status);
 }
 
+/* The kernel of the release becomes the one that is asked for. */
+static int release_take(const VerbArguments *arguments, json_object *request, Error *err)
+{
+	const char *release = verb_option(arguments, "release");
+	_cleanup_json_ json_object *installed = NULL;
+	int r;
+
+	if (!release)
+		return 0;
+	if (!verb_option(arguments, "quiet") && !verb_option(arguments, "json"))
+		(void)printf("Installing the kernel of release %s\n", release);
+	(void)fflush(stdout);
+	r = install_release(release, &installed, err);
+	if (r == 0)
+		json_put_string(request, "kernel", json_opt_string(installed, "kernel", ""));
+	return r;
+}
+
 static int run(const VerbArguments *arguments)
 {
 	_cleanup_json_ json_object *request = json_object_new_object();
@@ -44,6 +63,10 @@ static int run(const VerbArguments *arguments)
 	Error err = {0};
 	int r;
 
+	if (verb_option(arguments, "release") &&
+	    (verb_option(arguments, "kernel") || verb_option(arguments, "dry-run")))
+		return verb_usage("swap", "swap: --release excludes --kernel and --dry-run; segue "
+					  "install RELEASE comes before a dry run");
 	if (verb_option(arguments, "kernel"))
 		json_put_string(request, "kernel", verb_option(arguments, "kernel"));
 	json_put_bool(request, "allow_one_way", verb_option(arguments, "allow-one-way") != NULL);
@@ -51,6 +74,7 @@ static int run(const VerbArguments *arguments)
 	if (verb_option(arguments, "dry-run"))
 		return plan(arguments, request);
 	if ((verb_option(arguments, "after-dpkg") && dpkg_wait(&err) < 0) ||
+	    release_take(arguments, request, &err) < 0 ||
 	    client_call("GET", "/v1/swap", NULL, &before, &err) < 0)
 		return verb_fail(&err);
 	r = client_call("POST", "/v1/swap", request, &answer, &err);
@@ -77,6 +101,7 @@ const Verb verb_swap = {
 	.options =
 		(const VerbOption[]){
 			{"kernel", "VERSION", "that kernel (default: the newest installed)"},
+			{"release", "RELEASE", "that of a release, which is installed first"},
 			{"dry-run", NULL, "check, show the plan, and do nothing"},
 			{"allow-one-way", NULL, "go where the installed CRIU cannot leave again"},
 			{"no-trial", NULL, "leave out the trial capture of each unit"},

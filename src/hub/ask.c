@@ -172,8 +172,8 @@ int ask_order(json_object *body, const char **ret_kind, Error *err)
 	    (kernel && (r = require_name(kernel, "kernel", err)) < 0) ||
 	    (release && (r = require_name(release, "release", err)) < 0))
 		return r;
-	if (!kind || strcmp(kind, "swap") != 0)
-		return error_set(err, -EINVAL, "\"kind\" must be swap");
+	if (!kind || (strcmp(kind, "swap") != 0 && strcmp(kind, "stage") != 0))
+		return error_set(err, -EINVAL, "\"kind\" must be swap or stage");
 	if (kernel && release)
 		return error_set(err, -EINVAL, "\"kernel\" and \"release\" exclude each other");
 	*ret_kind = kind;

@@ -86,28 +86,6 @@ static int document_get(Session *session, const char *release, Received *ret, Er
 
 /* ---- here ---- */
 
-static int trust_read(const DocumentPlace *place, Trust **ret, Error *err)
-{
-	_cleanup_close_ int fd = open(place->trust, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_free_ char *path = strdup(place->trust);
-	const Depot depot = {.path = path, .fd = fd, .releases_fd = -1, .lock_fd = -1};
-	_cleanup_chain_ Chain chain = {0};
-	int r;
-
-	if (fd < 0 || !path)
-		return error_errno(err, fd < 0 ? -errno : -ENOMEM, "Opening %s", place->trust);
-	r = chain_read(&depot, &chain, err);
-	if (r < 0)
-		return r;
-	if (!chain.current)
-		return error_set(err, -ENOENT,
-				 "This node trusts nobody to sign releases yet; copy the owner's "
-				 "directory trust to %s/" DEPOT_TRUST,
-				 place->trust);
-	*ret = steal_ptr(&chain.current);
-	return 0;
-}
-
 static int directory_open(const DocumentPlace *place, int *ret, Error *err)
 {
 	*ret = open(place->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -122,8 +100,8 @@ static int document_judge(const DocumentPlace *place, const Received *received, 
 	Seen seen;
 	int r;
 
-	if ((r = trust_read(place, &trust, err)) < 0 || (r = directory_open(place, &fd, err)) < 0 ||
-	    (r = seen_read(fd, &seen, err)) < 0)
+	if ((r = chain_trusted(place->trust, &trust, err)) < 0 ||
+	    (r = directory_open(place, &fd, err)) < 0 || (r = seen_read(fd, &seen, err)) < 0)
 		return r;
 	return release_judge(&(JudgeCase){.bytes = received->bytes,
 					  .size = received->size,

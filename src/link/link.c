@@ -20,6 +20,7 @@
 #include "link/fetch.h"
 #include "link/machine.h"
 #include "link/order.h"
+#include "link/prepare.h"
 #include "link/probe.h"
 #include "link/result.h"
 #include "link/state.h"
@@ -41,6 +42,7 @@ typedef struct Link {
 	LinkState state;
 	int why;         /* code of the error that led there, or 0 */
 	LinkOrder order; /* id 0: none */
+	Prepare prepare; /* what comes before its swap */
 	LinkFetch fetch; /* another kind of one */
 	int64_t patient_until_us;
 	json_object *report; /* as this machine was when last looked at; NULL: not known */
@@ -240,22 +242,50 @@ static void order_keep(Link *link, Error *err)
 			      err->text);
 }
 
-/* From here on it is known on the disk, and segued is asked once. */
-static void order_start(Link *link, LinkOrder *order)
+/* It is known on the disk, and segued is asked once. */
+static void order_ask(Link *link)
 {
+	LinkOrder *order = &link->order;
 	Error err = {0};
-	int r = link_order_save(link->options->directory, order, &err);
+	int r;
 
 	(void)fprintf(stderr, SD_NOTICE "Order %lld: swap to %s\n", (long long)order->id,
 		      *order->kernel ? order->kernel : "the newest kernel");
 	link->patient_until_us = clock_monotonic_us() + PATIENCE_US;
-	if (r == 0)
-		r = machine_swap(link->options->socket, order, &err);
+	r = machine_swap(link->options->socket, order, &err);
 	/* If segued went away meanwhile it may have begun. */
 	if (r < 0 && r != -ECONNRESET)
 		link_order_end(order, "failed", err.text);
-	link->order = *order;
 	order_keep(link, &err);
+}
+
+static void order_start(Link *link, const LinkOrder *order)
+{
+	Error err = {0};
+
+	link->order = *order;
+	if (link_order_save(link->options->directory, order, &err) < 0)
+		link_order_end(&link->order, "failed", err.text);
+	else if (!link_order_is_raw(order))
+		order_ask(link);
+}
+
+/* Goes on with what comes before the swap. */
+static void order_prepare(Link *link)
+{
+	LinkOrder *order = &link->order;
+	Error err = {0};
+	int r = prepare_follow(&link->prepare, link->options->socket, order, FOLLOW_MS, &err);
+
+	if (r == 0)
+		return;
+	if (r < 0)
+		link_order_end(order, "failed", err.text);
+	else if (order->stage)
+		link_order_end(order, "done", "the kernel is here, and a swap could be");
+	order_keep(link, &err);
+	if (!*order->state)
+		order_ask(link);
 }
 
 static int order_begin(Link *link, json_object *given, Error *err)
@@ -312,6 +342,10 @@ static int order_follow(Link *link, Error *err)
 	bool had_swap = *order->swap;
 	int r;
 
+	if (!*order->state && link_order_is_raw(order)) {
+		order_prepare(link);
+		return 0;
+	}
 	if (!*order->state) {
 		r = machine_judge(link->options->socket, order, patient, NULL);
 		if (r > 0 || (!had_swap && *order->swap))
@@ -401,6 +435,7 @@ static int link_begin(Link *link, Error *err)
 
 static void link_end(Link *link)
 {
+	prepare_end(&link->prepare);
 	link_fetch_release(&link->fetch);
 	session_close(link->session);
 	link_config_release(&link->node);

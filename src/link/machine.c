@@ -13,6 +13,8 @@
 
 #define LOOK_MS         10000L
 #define SWAP_MS         120000L
+#define INSTALL_MS      1800000L /* hooks make an initramfs, which a slow machine takes minutes for */
+#define CHECK_MS        1800000L
 #define KEPT_MAX        256   /* as many as the hub takes */
 #define SWAP_DETAIL_MAX 32768 /* of what a report tells of a swap: the hub takes 64 KiB in all */
 
@@ -107,6 +109,45 @@ int machine_swap(const char *socket, LinkOrder *order, Error *err)
 	if (r == 0)
 		id_copy(order->swap, answer);
 	return r;
+}
+
+int machine_install(const char *socket, LinkOrder *order, Error *err)
+{
+	_cleanup_json_ json_object *body = json_object_new_object(), *answer = NULL;
+	int r;
+
+	json_put_string(body, "release", order->release);
+	r = segued_ask(socket, "POST", "/v1/install", body, INSTALL_MS, &answer, err);
+	if (r == 0)
+		(void)snprintf(order->kernel, sizeof(order->kernel), "%s",
+			       json_opt_string(answer, "kernel", ""));
+	return r;
+}
+
+/* The first refusal; the others are seen on the node. */
+static int refusal_tell(json_object *result, Error *err)
+{
+	json_object *findings = json_opt_array(result, "findings");
+
+	for (size_t i = 0; i < json_length(findings); i++) {
+		json_object *finding = json_object_array_get_idx(findings, i);
+
+		if (!strcmp(json_opt_string(finding, "severity", ""), "refusal"))
+			return error_set(err, -ECANCELED, ORDER_NOT_CARRIED "%s: %s",
+					 json_opt_string(finding, "subject", ""),
+					 json_opt_string(finding, "message", ""));
+	}
+	return error_set(err, -ECANCELED, ORDER_NOT_CARRIED "segue check on the node tells why");
+}
+
+int machine_check(const char *socket, const LinkOrder *order, Error *err)
+{
+	_cleanup_json_ json_object *body = link_order_request(order), *result = NULL;
+	int r = segued_ask(socket, "POST", "/v1/check", body, CHECK_MS, &result, err);
+
+	if (r < 0 || json_opt_bool(result, "ok", false))
+		return r;
+	return refusal_tell(result, err);
 }
 
 int machine_judge(const char *socket, LinkOrder *order, bool patient, Error *err)

@@ -17,5 +17,12 @@ int machine_last_swap(const char *socket, char ret[ORDER_TEXT_MAX + 1], Error *e
  * -ECONNREFUSED: segued does not run. */
 int machine_swap(const char *socket, LinkOrder *order, Error *err);
 
+/* Installs the kernel of an order's release, whose version is noted; that takes its time, and none
+ * if it is there.  -EBUSY as above. */
+int machine_install(const char *socket, LinkOrder *order, Error *err);
+
+/* Has segued check the swap of an order.  -ECANCELED: it would be refused, and why. */
+int machine_check(const char *socket, const LinkOrder *order, Error *err);
+
 /* See link_order_judge(): 1 if it is over, else 0. */
 int machine_judge(const char *socket, LinkOrder *order, bool patient, Error *err);

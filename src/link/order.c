@@ -13,13 +13,23 @@
 #include "base/json.h"
 #include "http/body.h"
 #include "link/paths.h"
+#include "release/document.h"
 
-static int kernel_take(const char *text, char ret[ORDER_TEXT_MAX + 1], Error *err)
+static int text_take(const char *text, const char *key, char ret[ORDER_TEXT_MAX + 1], Error *err)
 {
 	if (strlen(text) > ORDER_TEXT_MAX)
-		return error_set(err, -EINVAL, "\"kernel\" is longer than %d bytes",
+		return error_set(err, -EINVAL, "\"%s\" is longer than %d bytes", key,
 				 ORDER_TEXT_MAX);
 	(void)snprintf(ret, ORDER_TEXT_MAX + 1, "%s", text);
+	return 0;
+}
+
+static int kind_take(const char *kind, LinkOrder *order, Error *err)
+{
+	order->stage = !strcmp(kind, "stage");
+	if (!order->stage && strcmp(kind, "swap") != 0)
+		return error_set(err, -EINVAL, "This node knows no orders of the kind \"%.32s\"",
+				 kind);
 	return 0;
 }
 
@@ -40,19 +50,22 @@ int link_order_take(json_object *given, LinkOrder *ret, Error *err)
 
 	*ret = (LinkOrder){.id = order.id > 0 ? order.id : 0};
 	if ((r = body_take(given, BODY_MEMBERS(members), err)) < 0 ||
-	    (r = kernel_take(kernel, order.kernel, err)) < 0)
+	    (r = text_take(kernel, "kernel", order.kernel, err)) < 0 ||
+	    (r = text_take(release, "release", order.release, err)) < 0 ||
+	    (r = kind_take(kind, &order, err)) < 0)
 		return r;
-	if (strcmp(kind, "swap") != 0)
-		return error_set(err, -EINVAL, "This node knows no orders of the kind \"%.32s\"",
-				 kind);
 	if (id <= 0)
 		return error_set(err, -EINVAL, "An order has no id");
-	if (*release)
-		return error_set(err, -EOPNOTSUPP,
-				 "This node takes no kernel out of a release by itself; install it "
-				 "there, and order the swap with --kernel");
+	if (*release && (*kernel || !name_is_valid(release)))
+		return error_set(err, -EINVAL,
+				 "\"release\" must be a name, and excludes \"kernel\"");
 	*ret = order;
 	return 0;
+}
+
+bool link_order_is_raw(const LinkOrder *order)
+{
+	return order->stage || (*order->release && !*order->kernel);
 }
 
 json_object *link_order_request(const LinkOrder *order)
@@ -161,7 +174,7 @@ static const struct {
 	{                                                                                          \
 #member, offsetof(LinkOrder, member), sizeof(((LinkOrder *)NULL)->member)          \
 	}
-	TEXT(kernel), TEXT(before), TEXT(swap), TEXT(state), TEXT(message),
+	TEXT(release), TEXT(kernel), TEXT(before), TEXT(swap), TEXT(state), TEXT(message),
 };
 
 int link_order_save(const char *directory, const LinkOrder *order, Error *err)
@@ -172,6 +185,7 @@ int link_order_save(const char *directory, const LinkOrder *order, Error *err)
 	if (!path)
 		return error_errno(err, -ENOMEM, "Writing the order");
 	json_put_int(object, "id", order->id);
+	json_put_bool(object, "stage", order->stage);
 	json_put_bool(object, "allow_one_way", order->allow_one_way);
 	json_put_bool(object, "no_trial", order->no_trial);
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
@@ -191,6 +205,7 @@ int link_order_load(const char *directory, LinkOrder *ret, Error *err)
 		return 0;
 	if (r < 0 || (r = json_get_int(object, "id", &order.id, err)) < 0)
 		return r;
+	order.stage = json_opt_bool(object, "stage", false);
 	order.allow_one_way = json_opt_bool(object, "allow_one_way", false);
 	order.no_trial = json_opt_bool(object, "no_trial", false);
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)

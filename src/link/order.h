@@ -16,9 +16,14 @@
 #define ORDER_TEXT_MAX    128
 #define ORDER_MESSAGE_MAX 1024 /* what the hub takes */
 
+/* What the message of an order begins with whose swap check would refuse. */
+#define ORDER_NOT_CARRIED "not carried: "
+
 typedef struct LinkOrder {
 	int64_t id;
-	char kernel[ORDER_TEXT_MAX + 1]; /* "": the newest installed */
+	char release[ORDER_TEXT_MAX + 1]; /* whose kernel is to be installed first; "": none */
+	char kernel[ORDER_TEXT_MAX + 1];  /* "": the newest installed, or the release's */
+	bool stage;                       /* install, and check whether a swap could be; no swap */
 	bool allow_one_way, no_trial;
 	char before[ORDER_TEXT_MAX + 1]; /* id of the swap that was the last one then; "": none */
 	char swap[ORDER_TEXT_MAX + 1];   /* id of the order's own; "": not known yet */
@@ -27,11 +32,13 @@ typedef struct LinkOrder {
 } LinkOrder;
 
 /* An order as the hub gives it: each member of the type that it must have, no longer than it may
- * be, and none that is not known here.  -EINVAL, or -EOPNOTSUPP: it is for a kernel out of a
- * release; *ret has the id even so, or 0 if there is none. */
+ * be, and none that is not known here.  -EINVAL; *ret has the id even so, or 0 if there is none. */
 int link_order_take(json_object *given, LinkOrder *ret, Error *err);
 
-/* What segued is asked: the body of POST /v1/swap. */
+/* Whether something comes before its swap: see prepare.h. */
+bool link_order_is_raw(const LinkOrder *order);
+
+/* What segued is asked: the body of POST /v1/swap, and of POST /v1/check. */
 json_object *link_order_request(const LinkOrder *order);
 
 /* How it ended; the first end counts. */

@@ -31,6 +31,7 @@ Answer answer_run;
 Answer answer_check;
 Answer answer_check_progress;
 Answer answer_swap;
+Answer answer_install;
 Answer answer_swap_status;
 Answer answer_log;
 Answer answer_return;

@@ -49,6 +49,7 @@ static const Route routes[] = {
 	{"GET", "/v1/swap", CONFIG_VERB_STATUS, HOW_HERE, 200, answer_swap_status, TYPE_JSON},
 	{"POST", "/v1/swap", CONFIG_VERB_SWAP, HOW_STARTED, 202, answer_swap, TYPE_JSON},
 	{"GET", "/v1/log", CONFIG_VERB_LOG, HOW_HERE, 200, answer_log, TYPE_JSON},
+	{"POST", "/v1/install", CONFIG_VERB_SWAP, HOW_EXCLUSIVE, 200, answer_install, TYPE_JSON},
 	{"POST", "/v1/return", CONFIG_VERB_RETURN, HOW_EXCLUSIVE, 202, answer_return, TYPE_JSON},
 	{"GET", "/metrics", CONFIG_VERB_METRICS, HOW_HERE, 200, answer_metrics, TYPE_METRICS},
 };
@@ -59,12 +60,14 @@ static const struct Failure {
 	unsigned status;
 	const char *name;
 } failures[] = {
-	{-EINVAL, 400, "invalid"},      {-EBADMSG, 400, "invalid"},
-	{-EPERM, 403, "not-permitted"}, {-EACCES, 403, "not-permitted"},
-	{-ENOENT, 404, "not-found"},    {-EBUSY, 409, "busy"},
-	{-EEXIST, 409, "exists"},       {-ESRCH, 409, "not-running"},
-	{-ECANCELED, 409, "refused"},   {-EOPNOTSUPP, 409, "unsupported"},
-	{-ENOSPC, 507, "no-space"},     {-ETIMEDOUT, 504, "timeout"},
+	{-EINVAL, 400, "invalid"},         {-EBADMSG, 400, "invalid"},
+	{-EPERM, 403, "not-permitted"},    {-EACCES, 403, "not-permitted"},
+	{-ENOENT, 404, "not-found"},       {-EBUSY, 409, "busy"},
+	{-EEXIST, 409, "exists"},          {-ESRCH, 409, "not-running"},
+	{-ECANCELED, 409, "refused"},      {-EOPNOTSUPP, 409, "unsupported"},
+	{-EKEYREJECTED, 409, "untrusted"}, {-ESTALE, 409, "untrusted"},
+	{-EKEYEXPIRED, 409, "untrusted"},  {-ETIME, 409, "untrusted"},
+	{-ENOSPC, 507, "no-space"},        {-ETIMEDOUT, 504, "timeout"},
 };
 
 /* A request that is being worked on. */

@@ -18,7 +18,7 @@ typedef struct Permit {
 #define PEER_LINK_USER "segue-link"
 #define PEER_LINK_VERBS                                                                            \
 	(1U << CONFIG_VERB_STATUS | 1U << CONFIG_VERB_LIST | 1U << CONFIG_VERB_LOG |               \
-	 1U << CONFIG_VERB_SWAP)
+	 1U << CONFIG_VERB_CHECK | 1U << CONFIG_VERB_SWAP)
 
 typedef struct Permits {
 	Permit *list; /* one for each group */

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "http/body.h"
+#include "release/document.h"
 #include "swap/unit.h"
 
 #define KERNEL_VERSION_MAX 64
@@ -58,6 +59,21 @@ int request_parse_swap(json_object *body, SwapRequest *ret, Error *err)
 int request_parse_check(json_object *body, SwapRequest *ret, Error *err)
 {
 	return swap_take(body, true, ret, err);
+}
+
+int request_parse_install(json_object *body, const char **ret_release, Error *err)
+{
+	const char *release = NULL;
+	const BodyMember members[] = {{"release", json_type_string, &release}};
+	int r = body_take(body, BODY_MEMBERS(members), err);
+
+	if (r < 0)
+		return r;
+	if (!release || !name_is_valid(release))
+		return error_set(err, -EINVAL, "\"release\": \"%.64s\" is no name of a release",
+				 release ? release : "");
+	*ret_release = release;
+	return 0;
 }
 
 int request_parse_keep(json_object *body, KeepRequest *ret, Error *err)

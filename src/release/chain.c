@@ -129,6 +129,28 @@ int chain_current(const Depot *depot, Trust **ret, Error *err)
 	return 0;
 }
 
+int chain_trusted(const char *path, Trust **ret, Error *err)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_free_ char *name = strdup(path);
+	const Depot depot = {.path = name, .fd = fd, .releases_fd = -1, .lock_fd = -1};
+	_cleanup_chain_ Chain chain = {0};
+	int r;
+
+	if (fd < 0 || !name)
+		return error_errno(err, fd < 0 ? -errno : -ENOMEM, "Opening %s", path);
+	r = chain_read(&depot, &chain, err);
+	if (r < 0)
+		return r;
+	if (!chain.current)
+		return error_set(err, -ENOENT,
+				 "This node trusts nobody to sign releases yet; copy the owner's "
+				 "directory trust to %s/" DEPOT_TRUST,
+				 path);
+	*ret = steal_ptr(&chain.current);
+	return 0;
+}
+
 /* ---- writing ---- */
 
 static bool key_is_owner(const Trust *trust, const Digest *id)

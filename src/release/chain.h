@@ -24,6 +24,10 @@ void chain_release(Chain *chain);
 /* The trust that counts.  -ENOENT: there is none, and what to do. */
 int chain_current(const Depot *depot, Trust **ret, Error *err);
 
+/* The same on a machine that takes releases: the directory `path` has "trust", and need have
+ * nothing else of a depot. */
+int chain_trusted(const char *path, Trust **ret, Error *err);
+
 /* The bytes and signatures of a document.  The caller frees the bytes. */
 int chain_document(const Depot *depot, int64_t version, char **ret_bytes, size_t *ret_size,
 		   Signatures *ret_signatures, Error *err);

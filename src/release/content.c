@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
 
 void progress_tell(const Progress *progress, const char *what, int64_t done, int64_t total)
 {
@@ -127,6 +128,7 @@ typedef struct Checking {
 	const Manifest *manifest;
 	const ManifestFile *file;
 	DigestRun *run;
+	int to; /* where the bytes that were checked go; -1: nowhere */
 } Checking;
 
 static int chunk_check(size_t chunk, const void *data, size_t size, void *context, Error *err)
@@ -134,11 +136,13 @@ static int chunk_check(size_t chunk, const void *data, size_t size, void *contex
 	Checking *checking = context;
 	int r = manifest_check_chunk(checking->manifest, checking->file, chunk, data, size, err);
 
+	if (r == 0 && checking->to >= 0)
+		r = file_write_all(checking->to, data, size, err);
 	return r < 0 ? r : digest_run_add(checking->run, data, size, err);
 }
 
-int content_check(int dirfd, const Manifest *manifest, const ManifestFile *file,
-		  const Progress *progress, Error *err)
+static int content_pass(int dirfd, const Manifest *manifest, const ManifestFile *file, int to,
+			const Progress *progress, Error *err)
 {
 	_cleanup_digest_run_ DigestRun *run = NULL;
 	_cleanup_close_ int fd = -1;
@@ -153,7 +157,8 @@ int content_check(int dirfd, const Manifest *manifest, const ManifestFile *file,
 				 file->name, manifest->name, (long long)size,
 				 (long long)file->size);
 	r = content_walk(fd, file->name, size, manifest->chunk_size, progress, chunk_check,
-			 &(Checking){.manifest = manifest, .file = file, .run = run}, err);
+			 &(Checking){.manifest = manifest, .file = file, .run = run, .to = to},
+			 err);
 	if (r < 0)
 		return r;
 	digest_run_end(run, &digest);
@@ -162,4 +167,27 @@ int content_check(int dirfd, const Manifest *manifest, const ManifestFile *file,
 		return error_set(err, -EBADMSG, "%s of release %s is not what was signed",
 				 file->name, manifest->name);
 	return 0;
+}
+
+int content_check(int dirfd, const Manifest *manifest, const ManifestFile *file,
+		  const Progress *progress, Error *err)
+{
+	return content_pass(dirfd, manifest, file, -1, progress, err);
+}
+
+int content_copy(int dirfd, const Manifest *manifest, const ManifestFile *file, int to,
+		 const char *name, Error *err)
+{
+	_cleanup_close_ int fd =
+		openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+	int r;
+
+	if (fd < 0)
+		return error_errno(err, -errno, "Making %s", name);
+	r = content_pass(dirfd, manifest, file, fd, NULL, err);
+	if (r == 0 && fsync(fd) < 0)
+		r = error_errno(err, -errno, "Writing %s", name);
+	if (r < 0)
+		(void)unlinkat(to, name, 0);
+	return r;
 }

@@ -25,5 +25,10 @@ int content_hash(int dirfd, const char *name, int64_t chunk_size, const Progress
 int content_check(int dirfd, const Manifest *manifest, const ManifestFile *file,
 		  const Progress *progress, Error *err);
 
+/* As content_check(), of a file that may change meanwhile: `name` in the directory `to` is made of
+ * the very bytes that were checked, and is not there if it failed.  -EEXIST. */
+int content_copy(int dirfd, const Manifest *manifest, const ManifestFile *file, int to,
+		 const char *name, Error *err);
+
 /* Reads up to `size` bytes at an offset, fewer only at the end of the file.  Returns how many. */
 ssize_t content_read(int fd, void *buffer, size_t size, int64_t offset);

@@ -16,6 +16,10 @@
 
 #define BLOCK ((size_t)1 << 16)
 
+/* Far above what Debian's largest kernel has; who signs may err. */
+#define UNPACK_BYTES_MAX ((int64_t)8 << 30)
+#define UNPACK_FILES_MAX 65536U
+
 struct ModulesArchive {
 	struct archive *archive;
 	int fd;
@@ -179,7 +183,7 @@ static int parents_make(int to, const char *path, Error *err)
 		      : error_errno(err, -ENOMEM, "Unpacking %s", path);
 }
 
-static int entry_write(struct archive *a, const char *path, int fd, Error *err)
+static int entry_write(struct archive *a, const char *path, int fd, int64_t *left, Error *err)
 {
 	_cleanup_free_ void *buffer = malloc(BLOCK);
 	la_ssize_t n;
@@ -187,17 +191,23 @@ static int entry_write(struct archive *a, const char *path, int fd, Error *err)
 
 	if (!buffer)
 		return error_errno(err, -ENOMEM, "Unpacking %s", path);
-	while ((n = archive_read_data(a, buffer, BLOCK)) > 0)
+	while ((n = archive_read_data(a, buffer, BLOCK)) > 0) {
+		*left -= n;
+		if (*left < 0)
+			return error_set(err, -EFBIG, "Unpacking %s: it has more than %lld bytes",
+					 path, (long long)UNPACK_BYTES_MAX);
 		if ((r = file_write_all(fd, buffer, (size_t)n, err)) < 0) {
 			(void)error_prefix(err, "Unpacking %s", path);
 			return r;
 		}
+	}
 	return n < 0 ? archive_failed(a, "Unpacking", path, err) : 0;
 }
 
 /* Signed or not: an archive has no say in where its files go.  No link is ever made in the tree, so
  * that no path leads through one. */
-static int entry_unpack(struct archive *a, struct archive_entry *entry, int to, Error *err)
+static int entry_unpack(struct archive *a, struct archive_entry *entry, int to, int64_t *left,
+			Error *err)
 {
 	const char *path = archive_entry_pathname(entry);
 	_cleanup_close_ int fd = -1;
@@ -214,7 +224,7 @@ static int entry_unpack(struct archive *a, struct archive_entry *entry, int to, 
 	fd = openat(to, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
 	if (fd < 0)
 		return error_errno(err, -errno, "Unpacking %s", path);
-	return entry_write(a, path, fd, err);
+	return entry_write(a, path, fd, left, err);
 }
 
 static int reader_open(int fd, const char *name, struct archive **ret, Error *err)
@@ -232,9 +242,12 @@ static int reader_open(int fd, const char *name, struct archive **ret, Error *er
 
 int modules_archive_unpack(int dirfd, const char *name, int to, Error *err)
 {
-	_cleanup_close_ int fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_close_ int fd =
+		openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	_cleanup_(cleanup_reader) struct archive *a = NULL;
 	struct archive_entry *entry;
+	int64_t left = UNPACK_BYTES_MAX;
+	unsigned files = 0;
 	int e, r;
 
 	if (fd < 0)
@@ -243,7 +256,9 @@ int modules_archive_unpack(int dirfd, const char *name, int to, Error *err)
 	if (r < 0)
 		return r;
 	while ((e = archive_read_next_header(a, &entry)) == ARCHIVE_OK || e == ARCHIVE_WARN) {
-		r = entry_unpack(a, entry, to, err);
+		r = ++files > UNPACK_FILES_MAX
+			    ? error_set(err, -EFBIG, "It has more than %u files", UNPACK_FILES_MAX)
+			    : entry_unpack(a, entry, to, &left, err);
 		if (r < 0) {
 			(void)error_prefix(err, "%s", name);
 			return r;

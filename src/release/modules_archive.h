@@ -28,6 +28,6 @@ int modules_archive_close(ModulesArchive *archive, Error *err);
 void modules_archive_free(ModulesArchive *archive);
 
 /* Unpacks into the directory `to`, which should be empty.  -EBADMSG: the archive is damaged, or has
- * something other than files in it, or a path that leads elsewhere; what was unpacked until then
- * is there. */
+ * something other than files in it, or a path that leads elsewhere; -EFBIG: it has more in it than
+ * any kernel.  What was unpacked until then is there. */
 int modules_archive_unpack(int dirfd, const char *name, int to, Error *err);

@@ -36,6 +36,18 @@ static void keep_try(json_object *body)
 		require_refusal(r, &err);
 }
 
+static void install_try(json_object *body)
+{
+	const char *release;
+	Error err = {0};
+	int r = request_parse_install(body, &release, &err);
+
+	if (r < 0)
+		require_refusal(r, &err);
+	else
+		require(release[0] != '.' && !strchr(release, '/'));
+}
+
 static void run_try(json_object *body)
 {
 	_cleanup_run_request_ RunRequest request = {0};
@@ -68,6 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	swap_try(request_parse_swap, body);
 	swap_try(request_parse_check, body);
 	keep_try(body);
+	install_try(body);
 	run_try(body);
 	return 0;
 }

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from lab import network, package, wait
+from lab import cache, network, package, wait
 from lab.command import run, tail
 from lab.error import LabError
 
@@ -65,13 +65,13 @@ class Hub:
         """{name: what segue nodes tells of it}."""
         return {node["name"]: node for node in json.loads(self.run("nodes", "--json").stdout)}
 
-    def order(self, *words, limit):
-        """segue node swap WORDS, to its end: what it became of, as the hub tells it."""
-        done = self.run("node", "swap", "--json", *words, limit=limit, check=False)
+    def order(self, verb, *words, limit):
+        """segue node VERB WORDS, to its end: what it became of, as the hub tells it."""
+        done = self.run("node", verb, "--json", *words, limit=limit, check=False)
         try:
             return json.loads(done.stdout)
         except ValueError:
-            raise LabError(f"segue node swap exited with {done.returncode}: {done.stderr.strip()}\n"
+            raise LabError(f"segue node {verb} exited with {done.returncode}: {done.stderr.strip()}\n"
                            f"{self.evidence()}") from None
 
     # An owner of releases, beside the hub
@@ -82,19 +82,17 @@ class Hub:
             self.run(*words, *self._owned, socket=False)
         return self._path / "owner" / "trust"
 
-    def release(self, name, kernel, modules):
-        """Make a release of the image `kernel` and the directory `modules`, whose name is the version."""
+    def packages(self, kernel):
+        """Debian's packages of a kernel, as the hub's operator has them."""
         given = self._path / "given"
         given.mkdir()
-        shutil.copyfile(kernel, given / "vmlinuz")
-        shutil.copytree(modules, given / modules.name)
-        inside = self._inside / "given"
-        self.run("release", "create", "--kernel", inside / "vmlinuz", "--modules", inside / modules.name, "--config",
-                 inside / modules.name / "config", "--name", name, "--key", "owner", *self._owned, socket=False)
+        for package_file in cache.directory("apt").glob(f"linux-*-{kernel}_*.deb"):
+            shutil.copyfile(package_file, given / package_file.name)
+        return [self._inside / "given" / found.name for found in sorted(given.iterdir())]
 
-    def push(self, release, node, limit):
-        """segue push, to its end: what it printed of the node, as JSON."""
-        done = self.run("push", release, "--node", node, "--json", *self._owned, limit=limit, check=False)
+    def push(self, node, *words, limit):
+        """segue push WORDS, to its end: what it printed of the node, as JSON."""
+        done = self.run("push", *words, "--node", node, "--json", *self._owned, limit=limit, check=False)
         try:
             return json.loads(done.stdout)[0]
         except (ValueError, IndexError):

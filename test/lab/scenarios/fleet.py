@@ -1,10 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A hub on another host sends a node a release, and orders it onto the next kernel."""
-
-import tempfile
-from pathlib import Path
-
-from lab import image
+"""A hub on another host sends a node a kernel's packages as a release, and orders it onto that kernel."""
 
 from hub import Hub
 from kept.servers import Redis
@@ -16,6 +11,7 @@ STATE = "/var/lib/segue-link"
 LABEL = "rack=r3"
 RELEASE = "r1"
 PUSH_LIMIT = 300
+STAGE_LIMIT = 900       # an initramfs is made, and each unit captured for trial
 REPORT_LIMIT = 90       # the link looks at its machine every 15 s, and comes back with jitter
 
 
@@ -50,29 +46,33 @@ def reported(node, hub, kernel, swap):
     return node.wait(f"the hub to know of {kernel}", told, REPORT_LIMIT)
 
 
-def modules_of(node, kernel, directory):
-    """Some of a kernel's modules, with all that tells of them, and its configuration: enough for a release."""
-    there = f"/root/{kernel}"
-    node.exec(f"mkdir -p {there}/kernel && cd /usr/lib/modules/{kernel} && cp modules.* {there} && cp -r kernel/net/ipv4"
-              f" {there}/kernel && cp /boot/config-{kernel} {there}/config")
-    node.guest.pull(there, directory)
-    return directory / kernel
-
-
 def pushed(node, hub, kernel):
-    """A release comes to the node from the hub's relay through its own, signed by whom the node trusts and by nobody else."""
+    """Debian's packages come to the node from the hub's relay through its own, as a release: signed by whom the node trusts
+    and by nobody else."""
     trust = hub.owner()
-    with tempfile.TemporaryDirectory() as directory:
-        hub.release(RELEASE, image.current().boot_files(kernel)[0], modules_of(node, kernel, Path(directory)))
-    before = hub.push(RELEASE, node.guest.name, PUSH_LIMIT)
+    before = hub.push(node.guest.name, *hub.packages(kernel), "--name", RELEASE, "--key", "owner", limit=PUSH_LIMIT)
     expect(before["state"] == "failed" and "trusts nobody" in before["message"], f"without trust: {before}")
     node.guest.push(trust, "/etc/segue/trust")
     node.exec("chmod -R a+rX /etc/segue/trust")
-    after = hub.push(RELEASE, node.guest.name, PUSH_LIMIT)
+    after = hub.push(node.guest.name, RELEASE, limit=PUSH_LIMIT)
     expect(after["state"] == "done", f"the push ended as {after}\n{hub.evidence()}\n{node.evidence()}")
     found = node.output(f"stat -c '%U' {STATE}/depot/releases/{RELEASE}/vmlinuz; ps -o user:32= -C segue-relay")
     expect(found.split() == ["segue-link"] * 2, f"file and process are of {found}")
     node.exec(f"cmp {STATE}/depot/releases/{RELEASE}/vmlinuz /boot/vmlinuz-{kernel}")
+
+
+def staged(node, hub, kernel):
+    """The node, which has that kernel no more, installs it out of the release, and nothing swaps."""
+    node.exec(f"rm -r /usr/lib/modules/{kernel} /boot/*-{kernel}")
+    order = hub.order("stage", node.guest.name, "--release", RELEASE, limit=STAGE_LIMIT)
+    expect(order["state"] == "done", f"the order ended as {order}\n{hub.evidence()}\n{node.evidence()}")
+    node.exec(f"cmp {STATE}/depot/releases/{RELEASE}/vmlinuz /boot/vmlinuz-{kernel}")
+    node.exec(f"test -s /boot/initrd.img-{kernel} && grep -q vmlinuz-{kernel} /boot/grub/grub.cfg")
+    expect(node.guest.kernel() != kernel, "it runs already")
+    told = node.segue_json("install", RELEASE)
+    expect(told == {"release": RELEASE, "kernel": kernel, "was_there": True}, f"segue install tells {told}")
+    done = node.segue("install", "none", check=False)
+    expect(done.returncode == STATUS_FAILED and "segue push none" in done.stderr, f"of no release: {done}")
 
 
 def left(node, hub):
@@ -99,10 +99,12 @@ def ordered(case, hub, kept):
         expect(known["report"]["kept"] == list(kept.units), f"kept are {known['report']['kept']}")
     with case.point("push"):
         pushed(node, hub, new)
+    with case.point("stage", needed=True):
+        staged(node, hub, new)
     kept.remember(node.units(*kept.units))
     kept.prepare()
     with case.point("swap", needed=True):
-        order = hub.order(node.guest.name, "--kernel", new, limit=JUMP_LIMIT + LAND_LIMIT + BOOT_LIMIT + CONFIRM_LIMIT)
+        order = hub.order("swap", node.guest.name, "--release", RELEASE, limit=JUMP_LIMIT + LAND_LIMIT + BOOT_LIMIT + CONFIRM_LIMIT)
         expect(order["state"] == "done", f"the order ended as {order}\n{hub.evidence()}")
     node.guest.wait_ssh(BOOT_LIMIT)
     with case.point("new kernel"):
