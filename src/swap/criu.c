@@ -125,9 +125,6 @@ static void child_exec(const CriuJob *job, const char *verb)
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)signal(SIGPIPE, SIG_DFL);
-	/* Nothing may go on behind the back of who finds its parent dead; what it has put into
-	 * programs cures itself when it is gone. */
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	(void)setsid();
 	/* Images hold everything.  What is restored has its own mask, and files with their own
 	 * modes. */
@@ -193,6 +190,10 @@ int criu_start(CriuJob *job, const char *verb, pid_t *ret_pid, Error *err)
 	if (pid < 0)
 		return error_errno(err, -errno, "Starting criu");
 	if (pid == 0) {
+		/* Nothing may go on behind the back of who finds its parent dead, or keep the lock
+		 * of what its parent was at; what criu has put into programs cures itself when it
+		 * is gone. */
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (restore && job->cgroup_fd >= 0 && cgroup_enter(job->cgroup_fd) < 0)
 			_exit(125);
 		faults_visit(verb);
