@@ -52,7 +52,7 @@ _segue() {
 		key) words="new show --help" ;;
 		trust) words="new sign show --help" ;;
 		rollout) words="plan simulate --help" ;;
-		hub) words="init token operator status backup restore --help" ;;
+		hub) words="init token operator channel status backup restore --help" ;;
 		node) words="show swap stage cancel revoke --help" ;;
 		esac
 		if [[ -n $words ]]; then
@@ -137,6 +137,7 @@ _segue() {
 	"hub init") words="--name --fleet --ca-certificate --ca-key --directory --json --help" ;;
 	"hub token") words="--label --uses --hours --note --list --revoke --socket --json --help" ;;
 	"hub operator") words="--revoke --socket --help" ;;
+	"hub channel") words="--remove --socket --json --help" ;;
 	"hub status") words="--socket --json --help" ;;
 	"hub backup") words="--directory --socket --help" ;;
 	"hub restore") words="--force --directory --help" ;;

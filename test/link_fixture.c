@@ -89,6 +89,7 @@ void link_start(Node *node, int64_t renew_after_s)
 		.socket = node->socket,
 		.relay = getenv("SEGUE_RELAY"), /* NOLINT(concurrency-mt-unsafe) */
 		.trust = node->directory,
+		.policy = &node->policy,
 		.address = *node->address ? node->address : NULL,
 		.quiet_ms = QUIET_MS,
 		.backoff = {.first_ms = 50, .most_ms = 200},

@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include "base/config.h"
 #include "hub_fixture.h"
 #include "link/config.h"
 #include "release/digest.h"
@@ -14,6 +15,7 @@ typedef struct Node {
 	HubFixture *hub;
 	char directory[48], config[64], status[64], socket[64];
 	LinkConfig node;
+	Config policy;
 	char address[16]; /* of the node; "": any */
 	int64_t size_max; /* of a file that its processes write, as on a full disk; 0: any */
 	SeguedFake segued;

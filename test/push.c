@@ -27,21 +27,27 @@ static Node *nodes[NODES];
 
 /* ---- what there is ---- */
 
-/* The owner's depot, "owner", with release r. */
-static void release_put(void)
+/* In the owner's depot, "owner"; its content follows from the version. */
+static void release_put(const char *name, int64_t version)
 {
+	static const char *const files[] = {RELEASE_KERNEL, RELEASE_MODULES};
+	_cleanup_free_ char *directory = text_format("owner/releases/%s", name);
 	int64_t now_s = clock_realtime_us() / 1000000;
-	_cleanup_signed_ Signed document = release_document(
-		&(Spec){.name = "r", .created_s = now_s, .expires_s = now_s + DAY});
-	uint8_t content[FILE_SIZE];
+	uint8_t seed = (uint8_t)(version - 1), content[FILE_SIZE];
+	_cleanup_signed_ Signed document = release_document(&(Spec){.name = name,
+								    .version = version,
+								    .seed = seed,
+								    .created_s = now_s,
+								    .expires_s = now_s + DAY});
 
-	trust_put("owner", ALICE);
 	sign(&document, ALICE);
-	document_put("owner/releases/r", MANIFEST_FILE, &document);
-	content_make(0, RELEASE_KERNEL, content);
-	put("owner/releases/r/" RELEASE_KERNEL, content, FILE_SIZE);
-	content_make(0, RELEASE_MODULES, content);
-	put("owner/releases/r/" RELEASE_MODULES, content, FILE_SIZE);
+	document_put(directory, MANIFEST_FILE, &document);
+	for (size_t i = 0; i < 2; i++) {
+		_cleanup_free_ char *file = text_format("%s/%s", directory, files[i]);
+
+		content_make(seed, files[i], content);
+		put(file, content, FILE_SIZE);
+	}
 }
 
 /* Whoever `person` is may sign for it.  The address is no other test's. */
@@ -72,7 +78,8 @@ static int set_up(void **state)
 		print_error("%s\n", err.text);
 		return -1;
 	}
-	release_put();
+	trust_put("owner", ALICE);
+	release_put("r", 1);
 	return 0;
 }
 
@@ -296,6 +303,88 @@ static void test_packages_are_made_a_release_of(void **state)
 	push_from("other", true, words, "done");
 }
 
+/* Runs "segue hub channel WORDS...". */
+static void channel(bool well, const char *first, const char *second, const char *part)
+{
+	_cleanup_free_ char *output = NULL;
+	/* There is one thread. NOLINTNEXTLINE(concurrency-mt-unsafe) */
+	const char *program = getenv("SEGUE_PROGRAM");
+	const char *argv[] = {program,    "hub", "channel", "--socket",
+			      hub.socket, first, second,    NULL};
+	int r = process_run(argv, LIMIT_MS, &output, NULL);
+
+	if ((r == 0) != well || !strstr(output, part))
+		fail_msg("segue hub channel: expected \"%s\", got %d: %s", part, r, output);
+}
+
+static bool has_it(Node *node, const char *what)
+{
+	return release_is(node, "r");
+}
+
+static bool segued_was_asked(Node *node, const char *what)
+{
+	return node->segued.state->asked > 0;
+}
+
+static bool segued_has_checked(Node *node, const char *what)
+{
+	return node->segued.state->checked > 0;
+}
+
+static void test_followers_are_sent_it(void **state)
+{
+	char channel_main[] = "main", channel_other[] = "other";
+
+	for (size_t i = 0; i < NODES; i++)
+		(void)node_make(i, ALICE);
+	nodes[1]->policy.follow = nodes[2]->policy.follow = channel_main;
+	nodes[1]->policy.on_release = CONFIG_ON_RELEASE_SWAP;
+	nodes[2]->policy.on_release = CONFIG_ON_RELEASE_INSTALL;
+	nodes[3]->policy.follow = channel_other;
+	for (size_t i = 0; i < NODES; i++) {
+		if (i == 2)
+			continue;
+		link_start(nodes[i], 0);
+		await(hub_says, nodes[i], "\"state\":\"online\"");
+	}
+	await(hub_says, nodes[1], "\"follows\":\"main\"");
+	channel(false, "main", "r", "no release r");
+	push(true, "r --node n0", "done");
+	channel(false, "other", "r", "is of channel main");
+	channel(true, "main", "r", "main offers r");
+	channel(true, NULL, NULL, "main");
+	await(segued_was_asked, nodes[1], "a swap");
+	assert_whole(nodes[1]);
+	assert_non_null(strstr(nodes[1]->segued.state->request, FAKE_KERNEL));
+	assert_int_equal(nodes[1]->segued.state->checked, 0);
+	/* One that was off. */
+	link_start(nodes[2], 0);
+	await(segued_has_checked, nodes[2], "a check");
+	assert_whole(nodes[2]);
+	assert_int_equal(nodes[2]->segued.state->asked, 0);
+	assert_false(has_it(nodes[3], NULL));
+	assert_int_equal(nodes[0]->segued.state->installed, 0);
+}
+
+/* The node has room for one release: the older goes, unless its kernel is in use. */
+static void test_older_releases_make_room(void **state)
+{
+	Node *node = node_make(0, ALICE);
+
+	node->policy.quota_bytes = (int64_t)3 * FILE_SIZE;
+	link_start(node, 0);
+	push(true, "r --all", "done");
+	release_put("s", 2);
+	push(true, "s --all", "done");
+	assert_false(release_is(node, "r"));
+	assert_true(release_is(node, "s"));
+	segued_fake_kernels(&node->segued, "6.12.1", KVER);
+	release_put("t", 3);
+	push(false, "t --all", "quota");
+	assert_true(release_is(node, "s"));
+}
+
 static void test_what_cannot_be_pushed(void **state)
 {
 	Node *node = node_make(0, ALICE);
@@ -333,6 +422,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_full_disk_is_told, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_packages_are_made_a_release_of, set_up,
 						tear_down),
+		cmocka_unit_test_setup_teardown(test_followers_are_sent_it, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_older_releases_make_room, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_what_cannot_be_pushed, set_up, tear_down),
 	};
 

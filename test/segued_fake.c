@@ -169,3 +169,11 @@ void segued_fake_swap(SeguedFake *fake, const char *state, int running)
 {
 	swap_set(fake->state, state, running);
 }
+
+void segued_fake_kernels(SeguedFake *fake, const char *from, const char *to)
+{
+	(void)snprintf(fake->state->swap, sizeof(fake->state->swap),
+		       "{\"id\":\"" FAKE_SWAP "\",\"state\":\"done\",\"running\":false,"
+		       "\"from\":\"%s\",\"to\":\"%s\",\"error\":null}",
+		       from, to);
+}

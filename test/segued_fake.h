@@ -34,7 +34,7 @@ typedef struct SeguedFake {
 #define FAKE_SWAP "20261122-214501"
 
 /* The only release that it has, and its kernel. */
-#define FAKE_RELEASE "r7"
+#define FAKE_RELEASE "r"
 #define FAKE_KERNEL  "7.3.4"
 
 int segued_fake_start(const char *socket, SeguedFake *ret, Error *err);
@@ -42,3 +42,6 @@ void segued_fake_stop(SeguedFake *fake);
 
 /* The swap goes on, or has ended, as that. */
 void segued_fake_swap(SeguedFake *fake, const char *state, int running);
+
+/* A swap between these kernels was done. */
+void segued_fake_kernels(SeguedFake *fake, const char *from, const char *to);

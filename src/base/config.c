@@ -9,7 +9,8 @@
 #include "base/ini.h"
 
 #define HEALTH_TIMEOUT_MAX_S 3600
-#define RESERVE_MAX_M        (1 << 24)
+#define SIZE_MAX_M           (1 << 24)
+#define QUOTA_DEFAULT        ((int64_t)2 << 30)
 
 static const char *const store_names[] = {
 	[CONFIG_STORE_AUTO] = "auto",
@@ -21,6 +22,13 @@ static const char *const store_names[] = {
 static const char *const new_kernel_names[] = {
 	[CONFIG_NEW_KERNEL_SAY] = "say",
 	[CONFIG_NEW_KERNEL_SWAP] = "swap",
+	NULL,
+};
+
+static const char *const on_release_names[] = {
+	[CONFIG_ON_RELEASE_FETCH] = "fetch",
+	[CONFIG_ON_RELEASE_INSTALL] = "install",
+	[CONFIG_ON_RELEASE_SWAP] = "swap",
 	NULL,
 };
 
@@ -227,29 +235,81 @@ static int parse_lazy(const char *value, Config *config, Error *err)
 	return parse_truth(value, &config->lazy, err);
 }
 
-/* "no", "auto", or a size in M or G. */
-static int parse_reserve_ram(const char *value, Config *config, Error *err)
+/* "512M" or "4G". */
+static bool size_parse(const char *value, int64_t *ret)
 {
 	unsigned long long number;
 	char *end;
 
+	errno = 0;
+	number = strtoull(value, &end, 10);
+	if (*value < '1' || *value > '9' || errno || number > SIZE_MAX_M ||
+	    (strcmp(end, "M") != 0 && strcmp(end, "G") != 0))
+		return false;
+	*ret = (int64_t)(number << (*end == 'M' ? 20 : 30));
+	return true;
+}
+
+/* "no", "auto", or a size. */
+static int parse_reserve_ram(const char *value, Config *config, Error *err)
+{
 	if (strcmp(value, "no") == 0 || strcmp(value, "auto") == 0) {
 		config->reserve_bytes = *value == 'n' ? 0 : CONFIG_RESERVE_AUTO;
 		return 0;
 	}
-	errno = 0;
-	number = strtoull(value, &end, 10);
-	if (*value < '1' || *value > '9' || errno || number > RESERVE_MAX_M ||
-	    (strcmp(end, "M") != 0 && strcmp(end, "G") != 0))
+	if (!size_parse(value, &config->reserve_bytes))
 		return error_set(err, -EINVAL, "\"%s\" is not no, auto, or a size as 512M or 4G",
 				 value);
-	config->reserve_bytes = (int64_t)(number << (*end == 'M' ? 20 : 30));
 	return 0;
 }
 
 static int parse_lend_ram(const char *value, Config *config, Error *err)
 {
 	return parse_truth(value, &config->lend_ram, err);
+}
+
+static int parse_follow(const char *value, Config *config, Error *err)
+{
+	if (*value)
+		return text_replace(&config->follow, value, err);
+	free(config->follow);
+	config->follow = NULL;
+	return 0;
+}
+
+static int parse_on_release(const char *value, Config *config, Error *err)
+{
+	unsigned choice;
+	int r = choice_parse(value, on_release_names, &choice, err);
+
+	if (r == 0)
+		config->on_release = (ConfigOnRelease)choice;
+	return r;
+}
+
+/* "no", which is as good as endless, or a size. */
+static int limit_parse(const char *value, int64_t *ret, Error *err)
+{
+	if (strcmp(value, "no") == 0)
+		*ret = 0;
+	else if (!size_parse(value, ret))
+		return error_set(err, -EINVAL, "\"%s\" is not no, or a size as 512M or 4G", value);
+	return 0;
+}
+
+static int parse_quota(const char *value, Config *config, Error *err)
+{
+	return limit_parse(value, &config->quota_bytes, err);
+}
+
+static int parse_rate_in(const char *value, Config *config, Error *err)
+{
+	return limit_parse(value, &config->rate_in, err);
+}
+
+static int parse_rate_out(const char *value, Config *config, Error *err)
+{
+	return limit_parse(value, &config->rate_out, err);
 }
 
 static const struct {
@@ -267,6 +327,11 @@ static const struct {
 	{"Lazy", parse_lazy},
 	{"ReserveRam", parse_reserve_ram},
 	{"LendRam", parse_lend_ram},
+	{"Follow", parse_follow},
+	{"OnRelease", parse_on_release},
+	{"Quota", parse_quota},
+	{"RateIn", parse_rate_in},
+	{"RateOut", parse_rate_out},
 };
 
 static int config_assign(const char *section, const char *key, const char *value, void *data,
@@ -296,6 +361,7 @@ int config_parse(const char *text, size_t size, const char *name, Config *ret, E
 		.warm = true,
 		.lazy = true,
 		.lend_ram = true,
+		.quota_bytes = QUOTA_DEFAULT,
 	};
 	int r;
 
@@ -327,5 +393,6 @@ void config_release(Config *config)
 	free(config->group);
 	allow_clear(config);
 	free(config->kexec_append);
+	free(config->follow);
 	*config = (Config){0};
 }

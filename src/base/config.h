@@ -24,6 +24,13 @@ typedef enum ConfigNewKernel {
 	CONFIG_NEW_KERNEL_SWAP,
 } ConfigNewKernel;
 
+/* What becomes of a release of the channel that this machine follows, when it has come. */
+typedef enum ConfigOnRelease {
+	CONFIG_ON_RELEASE_FETCH, /* no more */
+	CONFIG_ON_RELEASE_INSTALL,
+	CONFIG_ON_RELEASE_SWAP,
+} ConfigOnRelease;
+
 /* What can be asked of segued, and so allowed. */
 typedef enum ConfigVerb {
 	CONFIG_VERB_STATUS,
@@ -64,6 +71,12 @@ typedef struct Config {
 	bool lazy;                 /* let programs run while memory arrives */
 	int64_t reserve_bytes;     /* of the next kernel's memory, for captures; 0: as it is */
 	bool lend_ram;             /* let the system use the ram store's region in between */
+
+	/* Of a node of a fleet. */
+	char *follow; /* channel; NULL: none */
+	ConfigOnRelease on_release;
+	int64_t quota_bytes;       /* of releases; 0: no limit */
+	int64_t rate_in, rate_out; /* of the relay; bytes a second, 0: no limit */
 } Config;
 
 /* A text in the syntax of segue.conf(5).  Errors (-EBADMSG, -EINVAL) begin with `name` and the

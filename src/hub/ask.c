@@ -118,16 +118,19 @@ static int require_kept(json_object *kept, Error *err)
 int ask_report(json_object *body, Error *err)
 {
 	const char *kernel = NULL, *boot = NULL, *health = "unknown", *version = NULL;
+	const char *follows = NULL;
 	json_object *kept = NULL, *swap = NULL;
 	const BodyMember members[] = {
 		{"kernel", json_type_string, &kernel},   {"boot_id", json_type_string, &boot},
 		{"health", json_type_string, &health},   {"kept", json_type_array, &kept},
 		{"version", json_type_string, &version}, {"swap", json_type_object, &swap},
+		{"follows", json_type_string, &follows},
 	};
 	int r;
 
 	if ((r = body_take(body, BODY_MEMBERS(members), err)) < 0 ||
 	    (r = require_text(kernel, "kernel", DOCUMENT_NAME_MAX, err)) < 0 ||
+	    (follows && (r = require_name(follows, "follows", err)) < 0) ||
 	    (r = require_kept(kept, err)) < 0)
 		return r;
 	if (strcmp(health, "ok") != 0 && strcmp(health, "failing") != 0 &&

@@ -6,8 +6,7 @@
 
 #include "base/json.h"
 
-/* The release that a channel offers; "" if there is no such channel. */
-static int channel_get(Db *db, const char *name, char ret[DOCUMENT_NAME_MAX + 1], Error *err)
+int channel_get(Db *db, const char *name, char ret[DOCUMENT_NAME_MAX + 1], Error *err)
 {
 	sqlite3_stmt *row;
 	int r = db_query(db, &row, err, "SELECT release FROM channels WHERE name = ?", "t", name);

@@ -12,6 +12,9 @@
 int channel_set(Db *db, const Catalog *catalog, const char *name, const char *release,
 		int64_t now_s, Error *err);
 
+/* The release that a channel offers; "" if there is no such channel. */
+int channel_get(Db *db, const char *name, char ret[DOCUMENT_NAME_MAX + 1], Error *err);
+
 /* -ENOENT. */
 int channel_remove(Db *db, const char *name, Error *err);
 

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "http/reply.h"
 #include "hub/ask.h"
+#include "hub/follow.h"
 #include "hub/hub.h"
 #include "hub/node.h"
 
@@ -158,9 +159,13 @@ int handle_report(Request *request, json_object **ret_body, Error *err)
 {
 	int r = ask_report(request->body, err);
 
-	return r < 0 ? r
-		     : node_report(request->hub->db, request->caller.node, request->body,
-				   request->now_s, err);
+	if (r == 0)
+		r = node_report(request->hub->db, request->caller.node, request->body,
+				request->now_s, err);
+	if (r == 0)
+		follow_one(request->hub, request->caller.name,
+			   json_opt_string(request->body, "follows", NULL), request->now_s);
+	return r;
 }
 
 /* ---- orders ---- */

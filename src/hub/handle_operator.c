@@ -27,6 +27,11 @@ static bool is_waiting(int64_t node, void *data)
 	return waits_has(data, node);
 }
 
+int hub_nodes(Hub *hub, const char *name, int64_t now_s, json_object **ret, Error *err)
+{
+	return node_list(hub->db, name, now_s, is_waiting, hub->waits, ret, err);
+}
+
 static int count_of(Hub *hub, const char *sql, json_object *o, const char *key, Error *err)
 {
 	int64_t n = 0;
@@ -67,8 +72,7 @@ int handle_status(Request *request, json_object **ret_body, Error *err)
 int handle_nodes(Request *request, json_object **ret_body, Error *err)
 {
 	json_object *list;
-	int r = node_list(request->hub->db, NULL, request->now_s, is_waiting, request->hub->waits,
-			  &list, err);
+	int r = hub_nodes(request->hub, NULL, request->now_s, &list, err);
 
 	if (r == 0)
 		*ret_body = wrap("nodes", list);
@@ -84,8 +88,7 @@ int handle_node(Request *request, json_object **ret_body, Error *err)
 	int r;
 
 	if ((r = node_find(hub->db, request->names[0], &id, err)) < 0 ||
-	    (r = node_list(hub->db, request->names[0], request->now_s, is_waiting, hub->waits,
-			   &list, err)) < 0 ||
+	    (r = hub_nodes(hub, request->names[0], request->now_s, &list, err)) < 0 ||
 	    (r = order_list(hub->db, id, 0, &orders, err)) < 0)
 		return r;
 	*ret_body = json_object_get(json_object_array_get_idx(list, 0));

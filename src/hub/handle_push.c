@@ -10,11 +10,6 @@
 #include "hub/push.h"
 #include "hub/relay.h"
 
-static bool is_waiting(int64_t node, void *data)
-{
-	return waits_has(data, node);
-}
-
 static bool labels_match(json_object *node, json_object *wanted)
 {
 	json_object *labels = NULL;
@@ -32,8 +27,7 @@ static bool labels_match(json_object *node, json_object *wanted)
 static int nodes_by_labels(Request *request, json_object *wanted, json_object *ret, Error *err)
 {
 	_cleanup_json_ json_object *all = NULL;
-	Hub *hub = request->hub;
-	int r = node_list(hub->db, NULL, request->now_s, is_waiting, hub->waits, &all, err);
+	int r = hub_nodes(request->hub, NULL, request->now_s, &all, err);
 
 	for (size_t i = 0; r == 0 && i < json_length(all); i++) {
 		json_object *node = json_object_array_get_idx(all, i);
@@ -61,8 +55,7 @@ static int node_by_name(Request *request, const char *name, json_object *ret, Er
 
 	if (r == -EEXIST)
 		return 0;
-	if (r < 0 ||
-	    (r = node_list(hub->db, name, request->now_s, is_waiting, hub->waits, &found, err)) < 0)
+	if (r < 0 || (r = hub_nodes(hub, name, request->now_s, &found, err)) < 0)
 		return r;
 	return json_object_array_add(ret, json_object_get(json_object_array_get_idx(found, 0)));
 }
@@ -80,21 +73,38 @@ static int nodes_find(Request *request, const AskPush *ask, json_object *ret, Er
 	return r;
 }
 
-static void nodes_wake(Hub *hub, json_object *orders)
+static int push_give(Hub *hub, const PushCase *push, int64_t now_s, json_object **ret, Error *err)
 {
+	json_object *orders;
+	int r = push_order(hub->db, push, now_s, ret, err);
+
+	if (r < 0 || push->dry_run)
+		return r;
+	orders = json_opt_array(*ret, "orders");
+	hub->count.orders += json_length(orders);
 	for (size_t i = 0; i < json_length(orders); i++)
 		orders_wake(hub, json_opt_int(json_object_array_get_idx(orders, i), "id", 0));
+	return 0;
+}
+
+static PushPorts ports_of(const Hub *hub)
+{
+	return (PushPorts){.hub = hub_relay_port(hub->relay), .node = RELAY_NODE_PORT};
+}
+
+int hub_push(Hub *hub, const char *release, json_object *nodes, int64_t now_s, json_object **ret,
+	     Error *err)
+{
+	const PushCase push = {.release = release, .nodes = nodes, .ports = ports_of(hub)};
+
+	return push_give(hub, &push, now_s, ret, err);
 }
 
 int handle_push(Request *request, json_object **ret_body, Error *err)
 {
 	_cleanup_json_ json_object *nodes = json_object_new_array(), *release = NULL;
 	Hub *hub = request->hub;
-	PushCase push = {
-		.nodes = nodes,
-		.ports = {.hub = hub_relay_port(hub->relay), .node = RELAY_NODE_PORT},
-	};
-	json_object *orders;
+	PushCase push = {.nodes = nodes, .ports = ports_of(hub)};
 	AskPush ask;
 	int r;
 
@@ -105,13 +115,7 @@ int handle_push(Request *request, json_object **ret_body, Error *err)
 		return r;
 	push.release = ask.release;
 	push.dry_run = ask.dry_run;
-	r = push_order(hub->db, &push, request->now_s, ret_body, err);
-	if (r < 0 || ask.dry_run)
-		return r;
-	orders = json_opt_array(*ret_body, "orders");
-	hub->count.orders += json_length(orders);
-	nodes_wake(hub, orders);
-	return 0;
+	return push_give(hub, &push, request->now_s, ret_body, err);
 }
 
 int handle_pushed(Request *request, json_object **ret_body, Error *err)

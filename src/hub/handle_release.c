@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "hub/ask.h"
 #include "hub/channel.h"
+#include "hub/follow.h"
 #include "hub/hub.h"
 
 #define TYPE_BYTES "application/octet-stream"
@@ -117,9 +118,10 @@ int handle_channel_set(Request *request, json_object **ret_body, Error *err)
 	const char *release;
 	int r = ask_channel(request->body, &release, err);
 
-	return r < 0 ? r
-		     : channel_set(request->hub->db, request->hub->catalog, request->names[0],
-				   release, request->now_s, err);
+	if (r == 0)
+		r = channel_set(request->hub->db, request->hub->catalog, request->names[0], release,
+				request->now_s, err);
+	return r < 0 ? r : follow_all(request->hub, request->names[0], request->now_s, err);
 }
 
 int handle_channel_remove(Request *request, json_object **ret_body, Error *err)

@@ -80,6 +80,13 @@ void orders_answer(Hub *hub, HttpCall *call, int64_t node, int64_t after);
 /* What waits of a node is sent its orders, if there are some. */
 void orders_wake(Hub *hub, int64_t node);
 
+/* node_list(), with who waits for orders; the caller puts it. */
+int hub_nodes(Hub *hub, const char *name, int64_t now_s, json_object **ret, Error *err);
+
+/* push_order() to `nodes`, as hub_nodes() tells them, which are woken. */
+int hub_push(Hub *hub, const char *release, json_object *nodes, int64_t now_s, json_object **ret,
+	     Error *err);
+
 /* The address that a request came from: "192.0.2.1", "" if it came over the unix socket. */
 typedef struct AddressText {
 	char text[64];

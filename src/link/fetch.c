@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "http/body.h"
 #include "link/document.h"
+#include "link/in_use.h"
 #include "link/result.h"
 #include "release/depot.h"
 
@@ -102,9 +103,12 @@ static int document_take(LinkFetch *f, Session *session, const char *release, Er
 	if (!path)
 		return error_errno(err, -ENOMEM, "Receiving release %s", release);
 	r = document_fetch(&place, session, release, &f->manifest, err);
-	if (r == 0)
-		json_put_string(f->command, "document", path);
-	return r;
+	if (r < 0)
+		return r;
+	json_put_string(f->command, "document", path);
+	(void)json_object_object_add(f->command, "keep",
+				     releases_in_use(f->setup.directory, f->setup.socket));
+	return 0;
 }
 
 static bool is_of_connection(int r)
@@ -159,6 +163,9 @@ static int relay_start(LinkFetch *f, Session *session, Error *err)
 		.address = f->setup.address ? f->setup.address
 			   : is_ip6         ? "::"
 					    : "0.0.0.0",
+		.quota = f->setup.policy->quota_bytes,
+		.rate_in = f->setup.policy->rate_in,
+		.rate_out = f->setup.policy->rate_out,
 	};
 
 	return link_relay_start(&f->relay, &setup, err);
@@ -195,10 +202,12 @@ static void release_keep(LinkFetch *f)
 	const DocumentPlace place = place_of(f);
 	Error err = {0};
 
-	if (document_remember(&place, f->manifest, &err) < 0)
+	if (document_remember(&place, f->manifest, &err) < 0) {
 		fetch_end(f, "failed", err.text);
-	else
-		fetch_end(f, "done", f->manifest->name);
+		return;
+	}
+	f->setup.came(f->manifest, f->setup.data);
+	fetch_end(f, "done", f->manifest->name);
 }
 
 static void progress_take(LinkFetch *f, json_object *told)

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/config.h"
 #include "link/relay.h"
 #include "link/session.h"
 #include "release/manifest.h"
@@ -21,7 +22,12 @@ typedef struct LinkFetchSetup {
 	const char *directory; /* of the link */
 	const char *trust;     /* directory with "trust", as in a depot: who may sign */
 	const char *address;   /* where the relay serves; NULL: everywhere */
-	int64_t quiet_ms;      /* without anything coming until the order has failed */
+	const char *socket;    /* of segued */
+	const Config *policy;  /* of this machine */
+	/* A release has come, and is remembered; the hub is not told yet.  It may come again. */
+	void (*came)(const Manifest *manifest, void *data);
+	void *data;
+	int64_t quiet_ms; /* without anything coming until the order has failed */
 } LinkFetchSetup;
 
 typedef struct LinkFetch {

@@ -120,7 +120,7 @@ static void machine_look(Link *link)
 	json_object *report = NULL;
 
 	link->look_us = clock_monotonic_us() + link->options->look_ms * 1000;
-	if (machine_report(link->options->socket, &report, NULL) < 0)
+	if (machine_report(link->options->socket, link->options->policy->follow, &report, NULL) < 0)
 		return;
 	(void)json_object_put(link->report);
 	link->report = report;
@@ -310,6 +310,27 @@ static int order_begin(Link *link, json_object *given, Error *err)
 	return result_is_settled(r) ? 0 : r;
 }
 
+/* What this machine's own policy makes of a release of the channel that it follows: an order that
+ * the hub knows nothing of. */
+static void on_release_came(const Manifest *manifest, void *data)
+{
+	Link *link = data;
+	const Config *policy = link->options->policy;
+	LinkOrder order = {.id = ORDER_OWN, .stage = policy->on_release != CONFIG_ON_RELEASE_SWAP};
+	Error err = {0};
+
+	if (policy->on_release == CONFIG_ON_RELEASE_FETCH || !policy->follow ||
+	    strcmp(policy->follow, manifest->channel) != 0)
+		return;
+	(void)snprintf(order.release, sizeof(order.release), "%s", manifest->name);
+	if (machine_last_swap(link->options->socket, order.before, &err) < 0) {
+		(void)fprintf(stderr, SD_WARNING "Release %s has come: %s\n", manifest->name,
+			      err.text);
+		return;
+	}
+	order_start(link, &order);
+}
+
 static int orders_wait(Link *link, Error *err)
 {
 	_cleanup_json_ json_object *answer = NULL;
@@ -355,7 +376,9 @@ static int order_follow(Link *link, Error *err)
 			return 0;
 		}
 	}
-	r = result_tell(link->session, order->id, order->state, order->message, err);
+	r = order->id == ORDER_OWN
+		    ? 0
+		    : result_tell(link->session, order->id, order->state, order->message, err);
 	if (r < 0 && !result_is_settled(r))
 		return r;
 	(void)fprintf(stderr, SD_NOTICE "Order %lld: %s%s%s\n", (long long)order->id, order->state,
@@ -454,6 +477,10 @@ int link_run(const LinkOptions *options, Error *err)
 				.directory = options->directory,
 				.trust = options->trust,
 				.address = options->address,
+				.socket = options->socket,
+				.policy = options->policy,
+				.came = on_release_came,
+				.data = &link,
 				.quiet_ms = options->quiet_ms,
 			},
 	};

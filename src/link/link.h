@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 
+#include "base/config.h"
 #include "base/error.h"
 #include "link/backoff.h"
 
@@ -17,6 +18,7 @@ typedef struct LinkOptions {
 	const char *socket;    /* and that of segued */
 	const char *relay;     /* the program; NULL: this node fetches no releases */
 	const char *trust;     /* who may sign them is in its directory "trust" */
+	const Config *policy;  /* of this machine */
 	const char *address;   /* of this machine, to reach the hub and others from; NULL: any */
 	int64_t quiet_ms;      /* without anything of a release coming until its order has failed */
 	Backoff backoff;

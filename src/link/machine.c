@@ -62,7 +62,7 @@ static json_object *kept_of(json_object *node)
 	return kept;
 }
 
-int machine_report(const char *socket, json_object **ret, Error *err)
+int machine_report(const char *socket, const char *follows, json_object **ret, Error *err)
 {
 	_cleanup_json_ json_object *node = NULL, *units = NULL, *swap = NULL;
 	_cleanup_json_ json_object *report = json_object_new_object();
@@ -79,6 +79,8 @@ int machine_report(const char *socket, json_object **ret, Error *err)
 	json_put_string(report, "boot_id", boot);
 	json_put_string(report, "health", health_of(node, units));
 	(void)json_object_object_add(report, "kept", kept_of(node));
+	if (follows)
+		json_put_string(report, "follows", follows);
 	if (swap &&
 	    strlen(json_object_to_json_string_ext(swap, JSON_C_TO_STRING_PLAIN)) < SWAP_DETAIL_MAX)
 		(void)json_object_object_add(report, "swap", steal_ptr(&swap));
@@ -99,6 +101,19 @@ int machine_last_swap(const char *socket, char ret[ORDER_TEXT_MAX + 1], Error *e
 	if (r == 0)
 		id_copy(ret, swap);
 	return r;
+}
+
+int machine_last_kernels(const char *socket, char ret_from[ORDER_TEXT_MAX + 1],
+			 char ret_to[ORDER_TEXT_MAX + 1], Error *err)
+{
+	_cleanup_json_ json_object *swap = NULL;
+	int r = look(socket, "/v1/swap", &swap, err);
+
+	if (r < 0)
+		return r;
+	(void)snprintf(ret_from, ORDER_TEXT_MAX + 1, "%s", json_opt_string(swap, "from", ""));
+	(void)snprintf(ret_to, ORDER_TEXT_MAX + 1, "%s", json_opt_string(swap, "to", ""));
+	return 0;
 }
 
 int machine_swap(const char *socket, LinkOrder *order, Error *err)

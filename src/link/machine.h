@@ -7,8 +7,13 @@
 #include "base/error.h"
 #include "link/order.h"
 
-/* What the hub is told: the body of POST /v1/report.  `socket`: that of segued. */
-int machine_report(const char *socket, json_object **ret, Error *err);
+/* What the hub is told: the body of POST /v1/report.  `socket`: that of segued; `follows`: a
+ * channel, or NULL. */
+int machine_report(const char *socket, const char *follows, json_object **ret, Error *err);
+
+/* The kernels of the last swap that there was, or of the one under way; "": none. */
+int machine_last_kernels(const char *socket, char ret_from[ORDER_TEXT_MAX + 1],
+			 char ret_to[ORDER_TEXT_MAX + 1], Error *err);
 
 /* The id of the last swap that there was; "": none. */
 int machine_last_swap(const char *socket, char ret[ORDER_TEXT_MAX + 1], Error *err);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
+#include "base/config.h"
 #include "link/link.h"
 #include "link/paths.h"
 #include "swap/paths.h"
@@ -21,13 +22,15 @@ static void on_signal(int number)
 
 int main(int argc, char *argv[])
 {
-	static const LinkOptions options = {
+	_cleanup_config_ Config policy = {0};
+	const LinkOptions options = {
 		.config = LINK_CONFIG,
 		.directory = LINK_DIRECTORY,
 		.status = LINK_STATUS,
 		.socket = SEGUE_SOCKET,
 		.relay = SEGUE_LIBEXECDIR "/segue-relay",
 		.trust = LINK_TRUST_TOP,
+		.policy = &policy,
 		.quiet_ms = 120000,
 		.backoff = {.first_ms = 10000, .most_ms = 300000},
 		.look_ms = 15000,
@@ -43,6 +46,11 @@ int main(int argc, char *argv[])
 	if (argc > 1) {
 		(void)fprintf(stderr, "usage: segue-link [--version]; see segue-link(8)\n");
 		return 2;
+	}
+	/* segued tells of what is wrong with it wherever that matters; here the defaults do. */
+	if (config_read(CONFIG_PATH, &policy, &err) < 0) {
+		(void)fprintf(stderr, SD_WARNING "%s; nothing of it counts here\n", err.text);
+		err = (Error){0};
 	}
 	(void)sigaction(SIGTERM, &action, NULL);
 	(void)sigaction(SIGINT, &action, NULL);

@@ -19,8 +19,10 @@
 /* What the message of an order begins with whose swap check would refuse. */
 #define ORDER_NOT_CARRIED "not carried: "
 
+#define ORDER_OWN (-1) /* this machine's, of which the hub knows nothing */
+
 typedef struct LinkOrder {
-	int64_t id;
+	int64_t id;                       /* of the hub's; ORDER_OWN; 0: none */
 	char release[ORDER_TEXT_MAX + 1]; /* whose kernel is to be installed first; "": none */
 	char kernel[ORDER_TEXT_MAX + 1];  /* "": the newest installed, or the release's */
 	bool stage;                       /* install, and check whether a swap could be; no swap */

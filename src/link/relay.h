@@ -19,9 +19,11 @@ typedef struct LinkRelay {
 } LinkRelay;
 
 typedef struct LinkRelaySetup {
-	const char *program;   /* path */
-	const char *directory; /* of key and certificate, and of the depot */
-	const char *address;   /* where it serves */
+	const char *program;       /* path */
+	const char *directory;     /* of key and certificate, and of the depot */
+	const char *address;       /* where it serves */
+	int64_t quota;             /* of its releases; bytes, 0: no limit */
+	int64_t rate_in, rate_out; /* bytes a second, 0: no limit */
 } LinkRelaySetup;
 
 /* Nothing if it runs. */
