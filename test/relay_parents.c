@@ -210,6 +210,56 @@ static void test_a_child_of_another_fleet(void **state)
 	stranger_gets_nothing("");
 }
 
+/* The certificate that all of these have; the file is written when the relay runs already. */
+static void ca_revoke(const char *path)
+{
+	_cleanup_free_ char *command = text_format(
+		"openssl x509 -in %s/ca.pem -noout -serial | sed s/serial=// | tr A-F a-f >%s", top,
+		path);
+
+	assert_int_equal(system(command), 0); /* NOLINT(concurrency-mt-unsafe) */
+}
+
+static void test_a_revoked_parent(void **state)
+{
+	_cleanup_free_ char *ca = in_top("ca.pem"), *key = in_top("ca.key"),
+			    *revoked = in_top("revoked");
+	RelaySetup setup = {.files = {ca, ca, key, revoked}};
+
+	node_start_with(1, &setup);
+	ca_revoke(revoked);
+	stranger_gets_nothing("or was revoked");
+}
+
+static void test_a_revoked_child(void **state)
+{
+	_cleanup_free_ char *ca = in_top("ca.pem"), *key = in_top("ca.key"),
+			    *revoked = in_top("revoked");
+	RelaySetup setup = {.files = {ca, ca, key, revoked}};
+
+	node_stop(HUB);
+	node_start_with(HUB, &setup);
+	ca_revoke(revoked);
+	node_start(1, 0);
+	stranger_gets_nothing("");
+}
+
+/* Of others there is something in the file, and of this one nothing; or there is no file. */
+static void test_others_are_revoked(void **state)
+{
+	_cleanup_free_ char *ca = in_top("ca.pem"), *key = in_top("ca.key"),
+			    *revoked = in_top("revoked");
+	RelaySetup setup = {.files = {ca, ca, key, revoked}};
+
+	for (int i = 1; i <= 2; i++) {
+		node_start_with(i, &setup);
+		node_fetch(i, "r1", HUB, HUB);
+		run_until(is_done, &nodes[i]);
+		assert_int_equal(
+			file_write_atomic(AT_FDCWD, revoked, "00\nabcdef\n", 10, 0600, NULL), 0);
+	}
+}
+
 static void test_who_shows_no_certificate(void **state)
 {
 	static const uint8_t hello[] = "\1\0\0\0\44SGR1";
@@ -245,6 +295,9 @@ int main(void)
 		TEST(test_a_parent_that_has_one_chunk_at_a_time),
 		TEST(test_a_parent_of_another_fleet),
 		TEST(test_a_child_of_another_fleet),
+		TEST(test_a_revoked_parent),
+		TEST(test_a_revoked_child),
+		TEST(test_others_are_revoked),
 		TEST(test_who_shows_no_certificate),
 	};
 

@@ -238,9 +238,10 @@ int handle_leave(Request *request, json_object **ret_body, Error *err)
 {
 	int r = node_remove(request->hub->db, request->caller.node, request->now_s, err);
 
-	if (r == 0)
-		orders_wake(request->hub, request->caller.node);
-	return r;
+	if (r < 0)
+		return r;
+	orders_wake(request->hub, request->caller.node);
+	return hub_revoke(request->hub, request->now_s, err);
 }
 
 int handle_revocations(Request *request, json_object **ret_body, Error *err)

@@ -95,6 +95,14 @@ int handle_node(Request *request, json_object **ret_body, Error *err)
 	return json_object_object_add(*ret_body, "orders", orders);
 }
 
+int hub_revoke(Hub *hub, int64_t now_s, Error *err)
+{
+	_cleanup_json_ json_object *serials = NULL;
+	int r = credential_revocations(hub->db, now_s, &serials, err);
+
+	return r < 0 ? r : hub_relay_revoke(hub->relay, serials, err);
+}
+
 int handle_revoke(Request *request, json_object **ret_body, Error *err)
 {
 	Hub *hub = request->hub;
@@ -108,7 +116,7 @@ int handle_revoke(Request *request, json_object **ret_body, Error *err)
 	waiting = waits_take(hub->waits, id, &after);
 	if (waiting)
 		reply_fail(waiting, 401, "unauthorized", "The certificate was revoked");
-	return 0;
+	return hub_revoke(hub, request->now_s, err);
 }
 
 /* ---- orders ---- */

@@ -80,6 +80,9 @@ void orders_answer(Hub *hub, HttpCall *call, int64_t node, int64_t after);
 /* What waits of a node is sent its orders, if there are some. */
 void orders_wake(Hub *hub, int64_t node);
 
+/* The relay beside the hub takes no revoked certificate any more. */
+int hub_revoke(Hub *hub, int64_t now_s, Error *err);
+
 /* node_list(), with who waits for orders; the caller puts it. */
 int hub_nodes(Hub *hub, const char *name, int64_t now_s, json_object **ret, Error *err);
 

@@ -235,6 +235,7 @@ static int daemon_start(Daemon *d, const Options *options, Error *err)
 	    (r = hub_upkeep(&d->hub, err)) < 0 ||
 	    (r = waits_new(d->event, on_wait_over, d, &d->hub.waits, err)) < 0 ||
 	    (r = relay_start(d, options, err)) < 0 ||
+	    (r = hub_revoke(&d->hub, clock_realtime_us() / 1000000, err)) < 0 ||
 	    (r = serve_fleet(d, options->listen, err)) < 0)
 		return r;
 	return serve_local(d, options->socket, err);

@@ -15,6 +15,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "relay/revoked.h"
 
 #define DIRECTORY "relay" /* of the hub's: what the relay is to have */
 #define AGAIN_US  1000000
@@ -27,8 +28,8 @@ struct HubRelay {
 	sd_event *event;
 	sd_event_source *child, *again;
 	char address[64], port[8];
-	char *depot, *ca, *certificate, *key; /* paths */
-	pid_t pid;                            /* 0: it does not run */
+	char *depot, *ca, *certificate, *key, *revoked; /* paths */
+	pid_t pid;                                      /* 0: it does not run */
 	int64_t since_us;
 };
 
@@ -45,6 +46,7 @@ void hub_relay_stop(HubRelay *relay)
 	free(relay->ca);
 	free(relay->certificate);
 	free(relay->key);
+	free(relay->revoked);
 	free(relay);
 }
 
@@ -103,12 +105,14 @@ static _Noreturn void relay_become(const HubRelay *relay, pid_t hub)
 					   relay->certificate,
 					   "--key",
 					   relay->key,
+					   "--revoked",
+					   relay->revoked,
 					   "--listen",
 					   relay->address,
 					   "--port",
 					   relay->port};
 	static char *environment[] = {NULL};
-	size_t n = 14;
+	size_t n = 16;
 	sigset_t none;
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
@@ -188,7 +192,8 @@ static int relay_prepare(HubRelay *relay, const Identity *identity, Error *err)
 	relay->ca = text_format("%s/ca.pem", top);
 	relay->certificate = text_format("%s/hub.pem", top);
 	relay->key = text_format("%s/hub.key", top);
-	if (!relay->depot || !relay->ca || !relay->certificate || !relay->key)
+	relay->revoked = text_format("%s/revoked", top);
+	if (!relay->depot || !relay->ca || !relay->certificate || !relay->key || !relay->revoked)
 		return error_errno(err, -ENOMEM, "Starting the relay");
 	return files_write(relay, identity, err);
 }
@@ -220,6 +225,11 @@ int hub_relay_renew(HubRelay *relay, const Identity *identity, Error *err)
 	if (r == 0 && relay->pid > 0)
 		(void)kill(relay->pid, SIGTERM);
 	return r;
+}
+
+int hub_relay_revoke(HubRelay *relay, json_object *serials, Error *err)
+{
+	return revoked_write(relay->revoked, serials, err);
 }
 
 int hub_relay_port(const HubRelay *relay)

@@ -3,6 +3,7 @@
  * its own, which ends with the hub, and is started again if it ends by itself. */
 #pragma once
 
+#include <json-c/json.h>
 #include <systemd/sd-event.h>
 
 #include "hub/identity.h"
@@ -27,5 +28,8 @@ void hub_relay_stop(HubRelay *relay);
 
 /* The hub has another certificate. */
 int hub_relay_renew(HubRelay *relay, const Identity *identity, Error *err);
+
+/* These certificates count no more: an array of texts. */
+int hub_relay_revoke(HubRelay *relay, json_object *serials, Error *err);
 
 int hub_relay_port(const HubRelay *relay);

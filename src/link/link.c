@@ -23,13 +23,15 @@
 #include "link/prepare.h"
 #include "link/probe.h"
 #include "link/result.h"
+#include "link/revoked.h"
 #include "link/state.h"
 
 #define ANSWER_S       30L
 #define WAIT_S         45 /* for orders, and up to as long again, so that nodes do not march in step */
 #define WAIT_SPREAD_S  30
 #define FOLLOW_MS      500
-#define PATIENCE_US    ((int64_t)60 * 1000000) /* for a swap that was asked for to show */
+#define PATIENCE_US    ((int64_t)60 * 1000000)  /* for a swap that was asked for to show */
+#define REVOKED_US     ((int64_t)300 * 1000000) /* between questions for revoked certificates */
 #define RENEW_AGAIN_S  3600
 #define RENEW_SPREAD   10 /* nodes that joined together spread over a tenth of the life */
 #define PAUSE_SLICE_MS 1000
@@ -48,6 +50,7 @@ typedef struct Link {
 	json_object *report; /* as this machine was when last looked at; NULL: not known */
 	char *told;          /* as the hub knows it; NULL: nothing since it was reached */
 	int64_t look_us;     /* when to look next */
+	int64_t revoked_us;  /* when to ask next which certificates are revoked */
 	int64_t renew_s;     /* when to get the next certificate */
 	bool renewing;       /* because the hub did not take this one */
 } Link;
@@ -233,6 +236,19 @@ static int certificate_renew(Link *link, Error *err)
 	return 0;
 }
 
+/* Those of others; before the first time, the relay does not run. */
+static int revoked_learn(Link *link, Error *err)
+{
+	int r;
+
+	if (!link->options->relay || clock_monotonic_us() < link->revoked_us)
+		return 0;
+	r = revoked_fetch(link->session, link->options->directory, err);
+	if (r == 0)
+		link->revoked_us = clock_monotonic_us() + REVOKED_US;
+	return r;
+}
+
 /* ---- orders ---- */
 
 static void order_keep(Link *link, Error *err)
@@ -350,6 +366,8 @@ static int orders_wait(Link *link, Error *err)
 	if (json_length(orders) == 0)
 		return 0;
 	first = json_object_array_get_idx(orders, 0);
+	/* Nobody that counts no more is to take part in it. */
+	link->revoked_us = 0;
 	return link->fetch.setup.program && link_fetch_is_given(first)
 		       ? link_fetch_begin(&link->fetch, link->session, first, err)
 		       : order_begin(link, first, err);
@@ -399,6 +417,9 @@ static int link_turn(Link *link, Error *err)
 	state_set(link, LINK_CONNECTED, NULL);
 	backoff_succeed(&link->backoff);
 	link->renewing = false;
+	r = revoked_learn(link, err);
+	if (r < 0)
+		return r;
 	link_fetch_prepare(&link->fetch, link->session);
 	(void)sd_notify(0, "WATCHDOG=1");
 	if (link->fetch.order)

@@ -13,5 +13,6 @@
 #define LINK_CERTIFICATE "node.pem"
 #define LINK_AUTHORITY   "ca.pem"
 #define LINK_ORDER       "order.json"
+#define LINK_REVOKED     "revoked"   /* certificates of others, see relay/revoked.h */
 #define LINK_DEPOT       "depot"     /* releases, */
 #define LINK_DOCUMENTS   "documents" /* and what was signed of those that are on their way */

@@ -73,17 +73,19 @@ int link_relay_start(LinkRelay *relay, const LinkRelaySetup *setup, Error *err)
 	_cleanup_free_ char *ca = text_format("%s/" LINK_AUTHORITY, setup->directory);
 	_cleanup_free_ char *certificate = text_format("%s/" LINK_CERTIFICATE, setup->directory);
 	_cleanup_free_ char *key = text_format("%s/" LINK_KEY, setup->directory);
+	_cleanup_free_ char *revoked = text_format("%s/" LINK_REVOKED, setup->directory);
 	_cleanup_free_ char *quota = text_format("%lld", (long long)setup->quota);
 	_cleanup_free_ char *in = text_format("%lld", (long long)setup->rate_in);
 	_cleanup_free_ char *out = text_format("%lld", (long long)setup->rate_out);
-	const char *const argv[] = {setup->program, "--depot",   depot,   "--ca",      ca,
-				    "--cert",       certificate, "--key", key,         "--listen",
-				    setup->address, "--quota",   quota,   "--rate-in", in,
-				    "--rate-out",   out,         NULL};
+	const char *const argv[] = {
+		setup->program, "--depot",   depot,        "--ca",    ca,
+		"--cert",       certificate, "--key",      key,       "--listen",
+		setup->address, "--revoked", revoked,      "--quota", quota,
+		"--rate-in",    in,          "--rate-out", out,       NULL};
 
 	if (relay->pid)
 		return 0;
-	if (!depot || !ca || !certificate || !key || !quota || !in || !out)
+	if (!depot || !ca || !certificate || !key || !revoked || !quota || !in || !out)
 		return error_errno(err, -ENOMEM, "Starting %s", setup->program);
 	return relay_run(relay, argv, err);
 }

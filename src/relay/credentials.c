@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
+#include "relay/revoked.h"
 
 /* AES-128 first: what is under way is no secret for long, and there is much of it. */
 #define PRIORITY                                                                                   \
@@ -13,6 +14,7 @@
 struct Credentials {
 	gnutls_certificate_credentials_t certificates;
 	gnutls_priority_t priority;
+	const char *revoked;
 };
 
 void credentials_free(Credentials *c)
@@ -43,12 +45,27 @@ int credentials_read(const CredentialFiles *files, Credentials **ret, Error *err
 	if (r < 0)
 		return error_set(err, -EBADMSG, "Reading the certificate %s and its key %s: %s",
 				 files->certificate, files->key, gnutls_strerror(r));
+	c->revoked = files->revoked;
 	*ret = steal_ptr(&c);
 	return 0;
 }
 
-int credentials_session(const Credentials *c, int fd, bool server, gnutls_session_t *ret,
-			Error *err)
+/* Any member of the fleet will do, wherever it is: what it sends is checked by itself. */
+static int on_verify(gnutls_session_t session)
+{
+	const Credentials *c = gnutls_session_get_ptr(session);
+	const gnutls_datum_t *peers;
+	unsigned status = 0, n = 0;
+
+	if (gnutls_certificate_verify_peers3(session, NULL, &status) < 0 || status != 0)
+		return GNUTLS_E_CERTIFICATE_ERROR;
+	peers = gnutls_certificate_get_peers(session, &n);
+	if (n == 0 || (c->revoked && revoked_check(c->revoked, &peers[0], NULL) < 0))
+		return GNUTLS_E_CERTIFICATE_ERROR;
+	return 0;
+}
+
+int credentials_session(Credentials *c, int fd, bool server, gnutls_session_t *ret, Error *err)
 {
 	gnutls_session_t session;
 	unsigned flags =
@@ -61,8 +78,8 @@ int credentials_session(const Credentials *c, int fd, bool server, gnutls_sessio
 		gnutls_deinit(session);
 		return error_errno(err, -ENOMEM, "Starting TLS");
 	}
-	/* Any member of the fleet will do, wherever it is: what it sends is checked by itself. */
-	gnutls_session_set_verify_cert(session, NULL, 0);
+	gnutls_session_set_ptr(session, c);
+	gnutls_session_set_verify_function(session, on_verify);
 	if (server)
 		gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUIRE);
 	gnutls_transport_set_int(session, fd);

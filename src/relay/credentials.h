@@ -12,15 +12,16 @@ typedef struct Credentials Credentials;
 /* PEM files: the CA that signed everybody's certificate, this node's own, its key. */
 typedef struct CredentialFiles {
 	const char *ca, *certificate, *key;
+	const char *revoked; /* see revoked.h; NULL: none are */
 } CredentialFiles;
 
-/* -EBADMSG: GnuTLS cannot use one of them. */
+/* The path of revoked ones must live as long.  -EBADMSG: GnuTLS cannot use one of them. */
 int credentials_read(const CredentialFiles *files, Credentials **ret, Error *err);
 void credentials_free(Credentials *credentials);
 
 /* A session on a connected socket.  Whoever has no certificate of the CA gets no further than the
  * handshake. */
-int credentials_session(const Credentials *credentials, int fd, bool server, gnutls_session_t *ret,
+int credentials_session(Credentials *credentials, int fd, bool server, gnutls_session_t *ret,
 			Error *err);
 
 static inline void cleanup_credentials(Credentials **credentials)

@@ -245,8 +245,9 @@ static int handshake(Link *l, Error *err)
 	}
 	if (!gnutls_error_is_fatal(r))
 		return -EAGAIN;
-	if (r == GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR)
-		return error_set(err, -EACCES, "Its certificate is not of this fleet's CA");
+	if (r == GNUTLS_E_CERTIFICATE_ERROR)
+		return error_set(err, -EACCES,
+				 "Its certificate is not of this fleet's CA, or was revoked");
 	return tls_error(r, "Shaking hands", err);
 }
 

@@ -26,7 +26,7 @@ typedef struct LinkHandler {
 
 typedef struct LinkSetup {
 	sd_event *event;
-	const Credentials *credentials;
+	Credentials *credentials;
 	Bucket *in, *out; /* of the node, shared by its links */
 	int64_t rate;     /* of this link, each way; bytes a second, 0: no limit */
 	LinkHandler handler;

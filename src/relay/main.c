@@ -27,6 +27,7 @@ static const char usage[] =
 	"  --ca FILE           certificate of who signed everybody's\n"
 	"  --cert FILE         certificate of this node\n"
 	"  --key FILE          its key\n"
+	"  --revoked FILE      serial numbers of certificates that count no more\n"
 	"  --listen ADDRESS    where to serve (default 0.0.0.0)\n"
 	"  --port N            default 7420; 0: any\n"
 	"  --rate-in N         bytes a second that are received at most; 4096 or more\n"
@@ -128,6 +129,7 @@ enum {
 	OPT_CA,
 	OPT_CERT,
 	OPT_KEY,
+	OPT_REVOKED,
 	OPT_LISTEN,
 	OPT_PORT,
 	OPT_RATE_IN,
@@ -147,6 +149,7 @@ static const struct option options[] = {
 	{"key", required_argument, NULL, OPT_KEY},
 	{"listen", required_argument, NULL, OPT_LISTEN},
 	{"port", required_argument, NULL, OPT_PORT},
+	{"revoked", required_argument, NULL, OPT_REVOKED},
 	{"rate-in", required_argument, NULL, OPT_RATE_IN},
 	{"rate-out", required_argument, NULL, OPT_RATE_OUT},
 	{"link-rate", required_argument, NULL, OPT_LINK_RATE},
@@ -212,6 +215,9 @@ static int option_take(int option, const char *text, RelaySetup *setup, bool *st
 		return 0;
 	case OPT_KEY:
 		setup->files.key = text;
+		return 0;
+	case OPT_REVOKED:
+		setup->files.revoked = text;
 		return 0;
 	case OPT_LISTEN:
 		setup->address = text;
