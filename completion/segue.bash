@@ -41,7 +41,7 @@ _segue() {
 	COMPREPLY=()
 
 	if ((COMP_CWORD == 1)); then
-		words="keep unkeep list run check swap install status log return release key trust rollout hub nodes node push join leave help --help --version"
+		words="keep unkeep list run check swap install watch status log return release key trust rollout hub nodes node push join leave help --help --version"
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 		return
 	fi
@@ -108,6 +108,7 @@ _segue() {
 	check) words="--kernel --allow-one-way --no-trial --deep --json --help" ;;
 	swap) words="--kernel --release --dry-run --allow-one-way --no-trial --after-dpkg --detach --quiet --json --help" ;;
 	install) words="--json --help" ;;
+	watch) words="--once --help" ;;
 	status) words="--json --help" ;;
 	log) words="--svg --json --help" ;;
 	return) words="--quiet --json --help" ;;
@@ -150,7 +151,7 @@ _segue() {
 	push) words="--all --group --label --node --wait --detach --dry-run --name --channel --expires --key --passphrase-file --dir --socket --quiet --json --help" ;;
 	join) words="--token --token-file --ca --fingerprint --label --name --no-start --json --help" ;;
 	leave) words="--force --help" ;;
-	help) words="--help keep unkeep list run check swap install status log return release key trust rollout hub nodes node push join leave help" ;;
+	help) words="--help keep unkeep list run check swap install watch status log return release key trust rollout hub nodes node push join leave help" ;;
 	*) return ;;
 	esac
 	if [[ $cur != -* ]]; then
@@ -168,6 +169,10 @@ _segue() {
 			return
 			;;
 		"key show") words=$(_segue_keys) ;;
+		watch)
+			mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+			return
+			;;
 		"hub backup" | "hub restore")
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 			return

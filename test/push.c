@@ -27,29 +27,6 @@ static Node *nodes[NODES];
 
 /* ---- what there is ---- */
 
-/* In the owner's depot, "owner"; its content follows from the version. */
-static void release_put(const char *name, int64_t version)
-{
-	static const char *const files[] = {RELEASE_KERNEL, RELEASE_MODULES};
-	_cleanup_free_ char *directory = text_format("owner/releases/%s", name);
-	int64_t now_s = clock_realtime_us() / 1000000;
-	uint8_t seed = (uint8_t)(version - 1), content[FILE_SIZE];
-	_cleanup_signed_ Signed document = release_document(&(Spec){.name = name,
-								    .version = version,
-								    .seed = seed,
-								    .created_s = now_s,
-								    .expires_s = now_s + DAY});
-
-	sign(&document, ALICE);
-	document_put(directory, MANIFEST_FILE, &document);
-	for (size_t i = 0; i < 2; i++) {
-		_cleanup_free_ char *file = text_format("%s/%s", directory, files[i]);
-
-		content_make(seed, files[i], content);
-		put(file, content, FILE_SIZE);
-	}
-}
-
 /* Whoever `person` is may sign for it.  The address is no other test's. */
 static Node *node_make(size_t i, int person)
 {
@@ -79,7 +56,7 @@ static int set_up(void **state)
 		return -1;
 	}
 	trust_put("owner", ALICE);
-	release_put("r", 1);
+	release_put("owner", &(Spec){.name = "r"}, ALICE);
 	return 0;
 }
 
@@ -375,12 +352,12 @@ static void test_older_releases_make_room(void **state)
 	node->policy.quota_bytes = (int64_t)3 * FILE_SIZE;
 	link_start(node, 0);
 	push(true, "r --all", "done");
-	release_put("s", 2);
+	release_put("owner", &(Spec){.name = "s", .version = 2, .seed = 1}, ALICE);
 	push(true, "s --all", "done");
 	assert_false(release_is(node, "r"));
 	assert_true(release_is(node, "s"));
 	segued_fake_kernels(&node->segued, "6.12.1", KVER);
-	release_put("t", 3);
+	release_put("owner", &(Spec){.name = "t", .version = 3, .seed = 2}, ALICE);
 	push(false, "t --all", "quota");
 	assert_true(release_is(node, "s"));
 }

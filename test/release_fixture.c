@@ -342,3 +342,25 @@ void trust_put(const char *in, int person)
 	sign(&document, person);
 	document_put(directory, "trust.json", &document);
 }
+
+void release_put(const char *in, const Spec *given, int person)
+{
+	static const char *const files[] = {RELEASE_KERNEL, RELEASE_MODULES};
+	_cleanup_free_ char *directory = text_format("%s/releases/%s", in, given->name);
+	int64_t now_s = clock_realtime_us() / 1000000;
+	Spec spec = *given;
+	_cleanup_signed_ Signed document = {0};
+	uint8_t content[FILE_SIZE];
+
+	spec.created_s = spec.created_s ? spec.created_s : now_s;
+	spec.expires_s = spec.expires_s ? spec.expires_s : now_s + DAY;
+	document = release_document(&spec);
+	sign(&document, person);
+	document_put(directory, MANIFEST_FILE, &document);
+	for (size_t i = 0; i < 2; i++) {
+		_cleanup_free_ char *file = text_format("%s/%s", directory, files[i]);
+
+		content_make(spec.seed, files[i], content);
+		put(file, content, FILE_SIZE);
+	}
+}

@@ -74,6 +74,9 @@ void document_put(const char *directory, const char *file, const Signed *documen
 /* "trust" in the directory `in`, now: `person` is the owner, and signs. */
 void trust_put(const char *in, int person);
 
+/* A whole release in the directory "releases" of `in`, made now, signed by `person`. */
+void release_put(const char *in, const Spec *given, int person);
+
 /* An entry of an archive. */
 typedef struct Entry {
 	const char *path;

@@ -27,7 +27,7 @@ static char *link_dir, *trust_dir, *state_dir, *root_dir;
 static InstallPlace place(void)
 {
 	return (InstallPlace){
-		.link = link_dir, .trust = trust_dir, .state = state_dir, .root = root_dir};
+		.homes = {link_dir}, .trust = trust_dir, .state = state_dir, .root = root_dir};
 }
 
 static void hook_put(const char *kind, const char *text)
@@ -45,7 +45,7 @@ static int64_t now_s(void)
 }
 
 /* Release `name`, signed by Alice, of the package that there is. */
-static void release_put(const char *name, const char *cmdline, int64_t version)
+static void release_make(const char *name, const char *cmdline, int64_t version)
 {
 	static const Roles alone = {.owners = 1 << ALICE,
 				    .owners_needed = 1,
@@ -98,7 +98,7 @@ static int set_up(void **state)
 	hook_put("postrm", "#!/bin/sh\necho \"$DEB_MAINT_PARAMS $1\" >>\"${2%/boot/*}/hooked\"\n");
 	trust_put("etc", ALICE);
 	deb_before_7("image.deb", "usr/lib/modules");
-	release_put("r", NULL, 5);
+	release_make("r", NULL, 5);
 	return 0;
 }
 
@@ -215,7 +215,7 @@ static void test_an_older_one(void **state)
 	const InstallPlace here = place();
 	Installed installed;
 
-	release_put("newer", NULL, 6);
+	release_make("newer", NULL, 6);
 	assert_int_equal(release_install(&here, "newer", &installed, NULL), 0);
 	assert_refused("r", -ESTALE, "r");
 }
@@ -242,7 +242,7 @@ static void test_tricks(void **state)
 
 static void test_more_than_a_kernel(void **state)
 {
-	release_put("more", "quiet", 6);
+	release_make("more", "quiet", 6);
 	assert_refused("more", -EOPNOTSUPP, "command line");
 	assert_nothing_is_installed();
 }

@@ -277,6 +277,17 @@ static int parse_follow(const char *value, Config *config, Error *err)
 	return 0;
 }
 
+static int parse_watch(const char *value, Config *config, Error *err)
+{
+	if (*value && *value != '/')
+		return error_set(err, -EINVAL, "\"%s\" is not an absolute path", value);
+	if (*value)
+		return text_replace(&config->watch, value, err);
+	free(config->watch);
+	config->watch = NULL;
+	return 0;
+}
+
 static int parse_on_release(const char *value, Config *config, Error *err)
 {
 	unsigned choice;
@@ -329,6 +340,7 @@ static const struct {
 	{"LendRam", parse_lend_ram},
 	{"Follow", parse_follow},
 	{"OnRelease", parse_on_release},
+	{"Watch", parse_watch},
 	{"Quota", parse_quota},
 	{"RateIn", parse_rate_in},
 	{"RateOut", parse_rate_out},
@@ -394,5 +406,6 @@ void config_release(Config *config)
 	allow_clear(config);
 	free(config->kexec_append);
 	free(config->follow);
+	free(config->watch);
 	*config = (Config){0};
 }

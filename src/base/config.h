@@ -74,6 +74,7 @@ typedef struct Config {
 
 	/* Of a node of a fleet. */
 	char *follow; /* channel; NULL: none */
+	char *watch;  /* directory that is looked at for releases or kernels; NULL: none */
 	ConfigOnRelease on_release;
 	int64_t quota_bytes;       /* of releases; 0: no limit */
 	int64_t rate_in, rate_out; /* of the relay; bytes a second, 0: no limit */

@@ -23,6 +23,7 @@ const Verb *const verbs[] = {
 	&verb_check,
 	&verb_swap,
 	&verb_install,
+	&verb_watch,
 	&verb_status,
 	&verb_log,
 	&verb_return,

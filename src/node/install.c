@@ -19,7 +19,7 @@
 	   */
 
 static const InstallPlace here = {
-	.link = LINK_DIRECTORY,
+	.homes = {LINK_DIRECTORY, SEGUE_STATE_DIR},
 	.trust = LINK_TRUST_TOP,
 	.state = SEGUE_STATE_DIR,
 	.root = "",

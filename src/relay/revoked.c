@@ -15,7 +15,7 @@
 
 static int serial_of(const gnutls_datum_t *certificate, char ret[2 * SERIAL_MAX + 1], Error *err)
 {
-	uint8_t serial[SERIAL_MAX];
+	uint8_t serial[SERIAL_MAX] = {0};
 	size_t size = sizeof(serial);
 	gnutls_x509_crt_t crt;
 	int r;

@@ -22,7 +22,7 @@
 #include "release/kernel_files.h"
 #include "release/seen.h"
 
-#define LINK_RELEASES "depot/" DEPOT_RELEASES
+#define HOME_RELEASES INSTALL_DEPOT "/" DEPOT_RELEASES
 #define RECORD_SUFFIX ".json"
 
 /* ---- what this machine remembers of the kernels that came so ---- */
@@ -94,29 +94,37 @@ static void record_remove(int state, const char *kernel)
 /* ---- the release ---- */
 
 /* No link in what others can write is followed. */
-static int source_open(const InstallPlace *place, const char *release, int *ret, Error *err)
+static int home_open(const char *home, const char *path)
 {
 	const struct open_how how = {
 		.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS,
 	};
-	_cleanup_free_ char *path = text_format(LINK_RELEASES "/%s", release);
-	_cleanup_close_ int link = open(place->link, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	long fd;
+	_cleanup_close_ int dir = open(home, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	long fd = dir < 0 ? -1 : syscall(SYS_openat2, dir, path, &how, sizeof(how));
+
+	return fd < 0 ? -errno : (int)fd;
+}
+
+static int source_open(const InstallPlace *place, const char *release, int *ret, Error *err)
+{
+	_cleanup_free_ char *path = text_format(HOME_RELEASES "/%s", release);
+	int fd = -ENOENT;
 
 	if (!path)
 		return error_errno(err, -ENOMEM, "Opening release %s", release);
 	if (!name_is_valid(release))
 		return error_set(err, -EINVAL, "\"%.64s\" is no name of a release", release);
-	fd = link < 0 ? -1 : syscall(SYS_openat2, link, path, &how, sizeof(how));
-	if (fd < 0 && errno == ENOENT)
+	for (size_t i = 0; fd == -ENOENT && i < 2 && place->homes[i]; i++)
+		fd = home_open(place->homes[i], path);
+	if (fd == -ENOENT)
 		return error_set(err, -ENOENT,
 				 "Release %s is not on this machine; segue push %s on the hub "
 				 "brings it",
 				 release, release);
 	if (fd < 0)
-		return error_errno(err, -errno, "Opening release %s", release);
-	*ret = (int)fd;
+		return error_errno(err, fd, "Opening release %s", release);
+	*ret = fd;
 	return 0;
 }
 

@@ -14,13 +14,14 @@
 #include "base/error.h"
 #include "release/manifest.h"
 
+#define INSTALL_DEPOT   "depot"   /* in each home */
 #define INSTALL_KERNELS "kernels" /* in the state: a file for each kernel that came so */
 
 typedef struct InstallPlace {
-	const char *link;  /* directory with the depot "depot" */
-	const char *trust; /* directory with "trust", as in a depot */
-	const char *state; /* directory, root's, where it is remembered */
-	const char *root;  /* see kernel_files.h */
+	const char *homes[2]; /* directories that may have a depot "depot"; NULL: no second one */
+	const char *trust;    /* directory with "trust", as in a depot */
+	const char *state;    /* directory, root's, where it is remembered */
+	const char *root;     /* see kernel_files.h */
 } InstallPlace;
 
 typedef struct Installed {

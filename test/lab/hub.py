@@ -82,6 +82,11 @@ class Hub:
             self.run(*words, *self._owned, socket=False)
         return self._path / "owner" / "trust"
 
+    @property
+    def releases(self):
+        """The directory of the owner's releases."""
+        return self._path / "owner" / "releases"
+
     def packages(self, kernel):
         """Debian's packages of a kernel, as the hub's operator has them."""
         given = self._path / "given"
@@ -90,12 +95,12 @@ class Hub:
             shutil.copyfile(package_file, given / package_file.name)
         return [self._inside / "given" / found.name for found in sorted(given.iterdir())]
 
-    def push(self, node, *words, limit):
-        """segue push WORDS, to its end: what it printed of the node, as JSON."""
-        done = self.run("push", *words, "--node", node, "--json", *self._owned, limit=limit, check=False)
+    def push(self, *words, limit):
+        """segue push WORDS to all nodes, to its end: {node: what it printed of it}."""
+        done = self.run("push", *words, "--all", "--json", *self._owned, limit=limit, check=False)
         try:
-            return json.loads(done.stdout)[0]
-        except (ValueError, IndexError):
+            return {node["node"]: node for node in json.loads(done.stdout)}
+        except ValueError:
             raise LabError(f"segue push exited with {done.returncode}: {done.stderr.strip()}\n{self.evidence()}") from None
 
     @property

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A hub on another host sends a node a kernel's packages as a release, and orders it onto that kernel."""
+"""A hub on another host sends three nodes a kernel's packages as a release, and orders one of them onto that kernel."""
 
 from hub import Hub
 from kept.servers import Redis
-from node import BOOT_LIMIT, CONFIRM_LIMIT, JUMP_LIMIT, LAND_LIMIT, STATUS_FAILED
+from node import BOOT_LIMIT, CONFIRM_LIMIT, JUMP_LIMIT, LAND_LIMIT, STATUS_FAILED, Node
 from suite import expect, scenario
 
 TOKEN_FILE = "/root/token"
@@ -46,19 +46,29 @@ def reported(node, hub, kernel, swap):
     return node.wait(f"the hub to know of {kernel}", told, REPORT_LIMIT)
 
 
-def pushed(node, hub, kernel):
-    """Debian's packages come to the node from the hub's relay through its own, as a release: signed by whom the node trusts
-    and by nobody else."""
-    trust = hub.owner()
-    before = hub.push(node.guest.name, *hub.packages(kernel), "--name", RELEASE, "--key", "owner", limit=PUSH_LIMIT)
-    expect(before["state"] == "failed" and "trusts nobody" in before["message"], f"without trust: {before}")
+def trusting(node, trust):
     node.guest.push(trust, "/etc/segue/trust")
     node.exec("chmod -R a+rX /etc/segue/trust")
-    after = hub.push(node.guest.name, RELEASE, limit=PUSH_LIMIT)
-    expect(after["state"] == "done", f"the push ended as {after}\n{hub.evidence()}\n{node.evidence()}")
-    found = node.output(f"stat -c '%U' {STATE}/depot/releases/{RELEASE}/vmlinuz; ps -o user:32= -C segue-relay")
-    expect(found.split() == ["segue-link"] * 2, f"file and process are of {found}")
-    node.exec(f"cmp {STATE}/depot/releases/{RELEASE}/vmlinuz /boot/vmlinuz-{kernel}")
+
+
+def pushed(nodes, hub, kernel):
+    """Debian's packages come to all nodes from the hub's relay and from each other's, as a release: signed by whom they trust
+    and by nobody else."""
+    first = nodes[0]
+    trust = hub.owner()
+    for node in nodes[1:]:
+        trusting(node, trust)
+    told = hub.push(*hub.packages(kernel), "--name", RELEASE, "--key", "owner", limit=PUSH_LIMIT)
+    before = told.pop(first.guest.name)
+    expect(before["state"] == "failed" and "trusts nobody" in before["message"], f"without trust: {before}")
+    trusting(first, trust)
+    told |= hub.push(RELEASE, limit=PUSH_LIMIT)
+    expect(len(told) == len(nodes) and all(node["state"] == "done" for node in told.values()),
+           f"the push ended as {told}\n{hub.evidence()}\n{first.evidence()}")
+    for node in nodes:
+        found = node.output(f"stat -c '%U' {STATE}/depot/releases/{RELEASE}/vmlinuz; ps -o user:32= -C segue-relay")
+        expect(found.split() == ["segue-link"] * 2, f"file and process of {node.guest.name} are of {found}")
+        node.exec(f"cmp {STATE}/depot/releases/{RELEASE}/vmlinuz /boot/vmlinuz-{kernel}")
 
 
 def staged(node, hub, kernel):
@@ -75,6 +85,21 @@ def staged(node, hub, kernel):
     expect(done.returncode == STATUS_FAILED and "segue push none" in done.stderr, f"of no release: {done}")
 
 
+def watched(node, hub, kernel):
+    """Without a hub: what comes into a directory is taken from there, and installed."""
+    node.exec(f"rm -r /usr/lib/modules/{kernel} /boot/*-{kernel}")
+    node.exec("mkdir /srv/segue")
+    node.guest.push(hub.releases, "/srv/segue/releases")
+    node.configure("[segue]\nStore=disk\nWatch=/srv/segue\nOnRelease=install\n")
+    node.exec("systemctl start segue-watch")
+    node.wait("the kernel", lambda: node.exec(f"test -s /usr/lib/modules/{kernel}/modules.dep.bin -a -s /boot/vmlinuz-{kernel}",
+                                              check=False).returncode == 0, STAGE_LIMIT)
+    node.wait("the end of it", lambda: not node.segue_json("status")["swapping"], STAGE_LIMIT)
+    node.exec("systemctl stop segue-watch")
+    node.exec(f"cmp /srv/segue/releases/{RELEASE}/vmlinuz /boot/vmlinuz-{kernel}")
+    node.exec(f"test -d /var/lib/segue/depot/releases/{RELEASE} && rm -r /srv/segue")
+
+
 def left(node, hub):
     node.segue("leave")
     expect(node.guest.name not in hub.nodes(), "the hub knows it still")
@@ -85,22 +110,25 @@ def left(node, hub):
     expect(node.segue_json("status")["link"] is None, "segue status tells of a link")
 
 
-def ordered(case, hub, kept):
+def ordered(case, hub, kept, others):
     node = case.node
-    token = hub.run("hub", "token").stdout.strip()
+    token = hub.run("hub", "token", "--uses", str(1 + len(others))).stdout.strip()
     old, new = node.guest.kernel(), node.kernel("7.")
     with case.point("wrong token"):
         refused(node, hub, token)
     with case.point("join", needed=True):
-        joined(node, hub, token)
+        for one in (node, *others):
+            joined(one, hub, token)
     with case.point("report"):
         known = reported(node, hub, old, None)
         expect(known["labels"] == dict([LABEL.split("=")]), f"its labels are {known['labels']}")
         expect(known["report"]["kept"] == list(kept.units), f"kept are {known['report']['kept']}")
     with case.point("push"):
-        pushed(node, hub, new)
+        pushed((node, *others), hub, new)
     with case.point("stage", needed=True):
         staged(node, hub, new)
+    with case.point("watch", needed=True):
+        watched(node, hub, new)
     kept.remember(node.units(*kept.units))
     kept.prepare()
     with case.point("swap", needed=True):
@@ -110,6 +138,8 @@ def ordered(case, hub, kept):
     with case.point("new kernel"):
         expect(node.guest.kernel() == new, f"the kernel is {node.guest.kernel()}")
         reported(node, hub, new, "done")
+        for other in others:
+            expect(other.guest.kernel() == old, f"{other.guest.name}, which had no order, runs {other.guest.kernel()}")
     with case.point(kept.name):
         kept.check_units(node.units(*kept.units))
         kept.check()
@@ -117,9 +147,17 @@ def ordered(case, hub, kept):
         left(node, hub)
 
 
+def boot_others(case):
+    """Two more machines with segue from its package, and nothing kept."""
+    others = [Node(f"n{case.node.number + 10 * (i + 1)}") for i in range(2)]
+    for other in others:
+        other.up(case.scenario)
+    return others
+
+
 @scenario(limit=1800)
 def fleet(case):
-    node, kept = case.node, Redis(case.node)
+    node, kept, others = case.node, Redis(case.node), []
     with case.point("start", needed=True):
         node.configure("[segue]\nStore=disk\n")
         kept.install()
@@ -128,8 +166,12 @@ def fleet(case):
     with case.point("hub", needed=True):
         hub = Hub()
     try:
-        ordered(case, hub, kept)
+        with case.point("others", needed=True):
+            others = boot_others(case)
+        ordered(case, hub, kept, others)
     finally:
         hub.end()
+        for other in others:
+            other.guest.down()
     with case.point(f"{kept.name}/end"):
         kept.end()
