@@ -165,6 +165,22 @@ static void pending_take(Landing *landing)
 		json_put_string(journal, "reason", reason);
 }
 
+/* Back in the old kernel there is no further way out: what cannot be written down is done all the
+ * same. */
+static int journal_tell(Landing *landing, SwapState state, Error *err)
+{
+	Error why = {0};
+	int r = journal_enter(landing->journal, state, &why);
+
+	if (r == 0)
+		return 0;
+	if (is_forward(landing))
+		return error_set(err, r, "%s", why.text);
+	say("%s", why.text);
+	journal_warn(landing->journal, why.text);
+	return 0;
+}
+
 static int journal_continue(Landing *landing, Error *err)
 {
 	_cleanup_free_ char *boot_id = NULL;
@@ -183,7 +199,7 @@ static int journal_continue(Landing *landing, Error *err)
 	(void)file_read_line(AT_FDCWD, "/proc/sys/kernel/random/boot_id", &boot_id, NULL);
 	json_put_string(journal_object(landing->journal), "landed_boot_id", boot_id);
 	pending_take(landing);
-	return journal_enter(landing->journal, SWAP_LAND, err);
+	return journal_tell(landing, SWAP_LAND, err);
 }
 
 static int modules_wait(Landing *landing, Error *err)
@@ -254,7 +270,7 @@ static int units_restore(Landing *landing, Error *err)
 	int r;
 
 	journal_complete(landing);
-	r = journal_enter(landing->journal, SWAP_RESTORE, err);
+	r = journal_tell(landing, SWAP_RESTORE, err);
 
 	/* If it cannot tell, criu finds out by itself. */
 	(void)worker_finish(&landing->probe, PROBE_LIMIT_MS, NULL);
