@@ -41,7 +41,7 @@ _segue() {
 	COMPREPLY=()
 
 	if ((COMP_CWORD == 1)); then
-		words="keep unkeep list run check swap install watch status log return release key trust rollout hub nodes node push join leave help --help --version"
+		words="keep unkeep list run check swap install watch status log return release key trust rollout hub nodes node why push join leave help --help --version"
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 		return
 	fi
@@ -51,7 +51,7 @@ _segue() {
 		release) words="create sign verify list show rm --help" ;;
 		key) words="new show --help" ;;
 		trust) words="new sign show --help" ;;
-		rollout) words="plan simulate --help" ;;
+		rollout) words="start status pause resume abort plan simulate --help" ;;
 		hub) words="init token operator channel status backup restore --help" ;;
 		node) words="show swap stage cancel revoke --help" ;;
 		esac
@@ -95,6 +95,7 @@ _segue() {
 	--unit | --description | --setenv | --cmdline | --name | --channel | --version | --expires) return ;;
 	--chunk-size | --threshold | --owner-threshold) return ;;
 	--group | --max-* | --canary | --wave | --growth | --soak | --apart | --pair | --pair-by) return ;;
+	--gate | --gate-before | --drain | --undrain) return ;;
 	--quorum | --window | --priority | --min-ready | --expect) return ;;
 	--seed | --seeds | --nodes | --crashes) return ;;
 	--token | --fingerprint) return ;;
@@ -134,6 +135,17 @@ _segue() {
 		words+=" --canary --wave --growth --soak --apart --pair-by --pair --quorum --window --priority"
 		words+=" --all-at-once --min-ready --expect --json --help"
 		;;
+	"rollout start")
+		words="--group --max-unavailable --max-changing --max-unhealthy --max-unhealthy-after --max-failed"
+		words+=" --canary --wave --growth --soak --apart --pair-by --pair --quorum --window --priority"
+		words+=" --all-at-once --min-ready --expect --gate --gate-before --drain --undrain --wait --socket"
+		words+=" --json --help"
+		;;
+	"rollout status") words="--watch --socket --json --help" ;;
+	"rollout pause") words="--socket --help" ;;
+	"rollout resume") words="--socket --help" ;;
+	"rollout abort") words="--send-back --socket --help" ;;
+	why) words="--socket --json --help" ;;
 	"rollout simulate") words="--seed --seeds --nodes --crashes --trace --json --help" ;;
 	"hub init") words="--name --fleet --ca-certificate --ca-key --directory --json --help" ;;
 	"hub token") words="--label --uses --hours --note --list --revoke --socket --json --help" ;;
@@ -151,7 +163,7 @@ _segue() {
 	push) words="--all --group --label --node --wait --detach --dry-run --name --channel --expires --key --passphrase-file --dir --socket --quiet --json --help" ;;
 	join) words="--token --token-file --ca --fingerprint --label --name --no-start --json --help" ;;
 	leave) words="--force --help" ;;
-	help) words="--help keep unkeep list run check swap install watch status log return release key trust rollout hub nodes node push join leave help" ;;
+	help) words="--help keep unkeep list run check swap install watch status log return release key trust rollout hub nodes node why push join leave help" ;;
 	*) return ;;
 	esac
 	if [[ $cur != -* ]]; then
@@ -163,7 +175,7 @@ _segue() {
 			mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -d -- "$cur")
 			return
 			;;
-		"release "* | push) words=$(_segue_releases) ;;
+		"release "* | push | "rollout start") words=$(_segue_releases) ;;
 		"rollout plan")
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 			return
@@ -177,7 +189,7 @@ _segue() {
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 			return
 			;;
-		"node "*) words=$(_segue_nodes) ;;
+		"node "* | why) words=$(_segue_nodes) ;;
 		join)
 			mapfile -t COMPREPLY < <(compgen -A hostname -- "$cur")
 			return

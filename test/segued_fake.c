@@ -16,6 +16,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/json.h"
 
 #define REQUEST_MAX 4096
 
@@ -60,14 +61,29 @@ static void answer(int fd, const char *status, const char *body)
 	(void)file_write_all(fd, text, strlen(text), NULL);
 }
 
+/* To that which was asked for. */
+static void kernel_set(FakeState *state, const char *body)
+{
+	_cleanup_json_ json_object *asked = json_tokener_parse(body);
+
+	(void)snprintf(state->kernel, sizeof(state->kernel), "%s",
+		       json_opt_string(asked, "kernel", "newest"));
+}
+
 static void answer_swap(int fd, FakeState *state, const char *body)
 {
 	(void)snprintf(state->request, sizeof(state->request), "%s", body);
 	state->asked_us = clock_monotonic_us();
-	if (state->answer != FAKE_REFUSES)
+	if (state->answer == FAKE_BEGINS || state->answer == FAKE_SILENT)
 		swap_set(state, "warm", 1);
+	if (state->answer == FAKE_RETURNS)
+		swap_set(state, "returned", 0);
+	if (state->answer == FAKE_SWAPS) {
+		kernel_set(state, body);
+		swap_set(state, "done", 0);
+	}
 	state->asked++;
-	if (state->answer == FAKE_BEGINS)
+	if (state->answer != FAKE_REFUSES && state->answer != FAKE_SILENT)
 		answer(fd, "202 Accepted", "{\"id\":\"" FAKE_SWAP "\"}");
 	else if (state->answer == FAKE_REFUSES)
 		answer(fd, "409 Conflict",
@@ -103,6 +119,10 @@ static void serve(int fd, FakeState *state)
 {
 	char text[REQUEST_MAX] = "";
 	const char *body = request_read(fd, text);
+	_cleanup_free_ char *node =
+		text_format("{\"version\":\"0\",\"kernel\":\"%s\",\"swapping\":false,"
+			    "\"unconfirmed\":false,\"kept\":[\"a.service\"],\"config_error\":null}",
+			    state->kernel);
 	_cleanup_free_ char *units = text_format(
 		"{\"units\":[{\"unit\":\"a.service\",\"state\":\"%s\"}]}", state->unit_state);
 
@@ -119,9 +139,7 @@ static void serve(int fd, FakeState *state)
 	else if (body && text_has_prefix(text, "GET /v1/units "))
 		answer(fd, "200 OK", units);
 	else if (body && text_has_prefix(text, "GET /v1/status "))
-		answer(fd, "200 OK",
-		       "{\"version\":\"0\",\"kernel\":\"6.12.1\",\"swapping\":false,"
-		       "\"unconfirmed\":false,\"kept\":[\"a.service\"],\"config_error\":null}");
+		answer(fd, "200 OK", node);
 }
 
 static void run(int fd, FakeState *state)
@@ -149,6 +167,7 @@ int segued_fake_start(const char *socket_path, SeguedFake *ret, Error *err)
 	*ret = (SeguedFake){.socket = socket_path, .state = state};
 	(void)snprintf(state->swap, sizeof(state->swap), "null");
 	(void)snprintf(state->unit_state, sizeof(state->unit_state), "active");
+	(void)snprintf(state->kernel, sizeof(state->kernel), "6.12.1");
 	ret->pid = fork();
 	if (ret->pid == 0) {
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -9,6 +9,8 @@
 typedef enum FakeAnswer {
 	FAKE_BEGINS,  /* the swap begins, and that is answered */
 	FAKE_SILENT,  /* it begins, but the connection ends without an answer */
+	FAKE_SWAPS,   /* it begins, and is done at once */
+	FAKE_RETURNS, /* it begins, and has come back at once */
 	FAKE_REFUSES, /* it does not begin, and a check finds something in the way */
 } FakeAnswer;
 
@@ -22,6 +24,7 @@ typedef struct FakeState {
 	char swap[512];      /* what GET /v1/swap answers */
 	int64_t asked_us;    /* when, monotonic */
 	char unit_state[16]; /* of the kept unit */
+	char kernel[64];     /* that runs */
 } FakeState;
 
 typedef struct SeguedFake {
@@ -35,7 +38,7 @@ typedef struct SeguedFake {
 
 /* The only release that it has, and its kernel. */
 #define FAKE_RELEASE "r"
-#define FAKE_KERNEL  "7.3.4"
+#define FAKE_KERNEL  "7.3.4+deb13-cloud-amd64"
 
 int segued_fake_start(const char *socket, SeguedFake *ret, Error *err);
 void segued_fake_stop(SeguedFake *fake);

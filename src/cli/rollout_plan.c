@@ -6,38 +6,12 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "cli/policy.h"
 #include "cli/print.h"
 #include "cli/verb.h"
 #include "fleet/forecast.h"
 #include "fleet/rollout.h"
 #include "fleet/save.h"
-
-/* The keys of a policy have the options' names, with underscores. */
-static void key_of(const char *option, char *key, size_t size)
-{
-	(void)snprintf(key, size, "%s", option);
-	for (char *p = key; (p = strchr(p, '-'));)
-		*p = '_';
-}
-
-static int policy_parse(const VerbArguments *arguments, Policy *policy, Error *err)
-{
-	int r = policy_init(policy, err);
-
-	if (r == 0 && arguments->positional[1])
-		r = policy_set(policy, "release", arguments->positional[1], err);
-	for (size_t i = 0; r == 0 && i < arguments->n_given; i++) {
-		const VerbOption *option = arguments->given[i].option;
-		char key[32];
-
-		if (!strcmp(option->name, "json"))
-			continue;
-		key_of(option->name, key, sizeof(key));
-		r = policy_set(policy, key, option->argument ? arguments->given[i].value : "true",
-			       err);
-	}
-	return r;
-}
 
 static void step_row(json_object *step, const char **cells, PrintText *texts)
 {
@@ -99,7 +73,7 @@ static int run(const VerbArguments *arguments)
 	Error err = {0};
 	int index;
 
-	if (policy_parse(arguments, &policy, &err) < 0)
+	if (policy_of(arguments, arguments->positional[1], &policy, &err) < 0)
 		return verb_usage("rollout plan", "%s", err.text);
 	if (fleet_read(arguments->positional[0], &fleet, &err) < 0 ||
 	    rollout_start(fleet, "plan", &policy, &index, &err) < 0 ||
@@ -117,25 +91,7 @@ const Verb verb_rollout_plan = {
 	.summary = "Show what a rollout would do, in order, before anything does",
 	.options =
 		(const VerbOption[]){
-			{"group", "NAME", "only this group; may be repeated"},
-			{"max-unavailable", "N|N%", "of a group, for whatever reason (default: 1)"},
-			{"max-changing", "N|N%", "of a group, being changed"},
-			{"max-unhealthy", "N|N%", "of a group; with more, nothing begins"},
-			{"max-unhealthy-after", "N|N%", "of those changed; more stop it"},
-			{"max-failed", "N|N%", "of all nodes; more stop it (default: 0)"},
-			{"canary", "N", "nodes to go first (default: 1)"},
-			{"wave", "N|N%", "nodes of the first wave after them"},
-			{"growth", "PERCENT", "of each wave after that (default: 200)"},
-			{"soak", "TIME", "to watch each node (default: 5min)"},
-			{"apart", "LABEL", "one value of the label at a time"},
-			{"pair-by", "LABEL", "never two nodes with the same value"},
-			{"pair", "A,B", "never two of these nodes"},
-			{"quorum", "A,B,C", "a majority of these stays up"},
-			{"window", "TEXT", "as \"Sat 02:00-06:00 +01:00\"; may be repeated"},
-			{"priority", "N", "above other rollouts (default: 0)"},
-			{"all-at-once", NULL, "every node together"},
-			{"min-ready", "PERCENT", "that all at once needs (default: 100)"},
-			{"expect", "TIME", "that one node takes (default: 2min)"},
+			POLICY_OPTIONS,
 			{"json", NULL, "print JSON"},
 			{0},
 		},

@@ -234,18 +234,27 @@ void fleet_node_block(Fleet *fleet, int node, bool blocked)
 	fleet->nodes[node].blocked = blocked;
 }
 
+int fleet_node_runs(Fleet *fleet, int index, const char *release, Error *err)
+{
+	FleetNode *node = &fleet->nodes[index];
+	char *copy = strdup(release);
+
+	if (!copy)
+		return error_errno(err, -ENOMEM, "Hearing of node %s", node->name);
+	free(node->release);
+	node->release = copy;
+	return 0;
+}
+
 int fleet_heard(Fleet *fleet, int index, bool healthy, const char *release, Error *err)
 {
 	FleetNode *node = &fleet->nodes[index];
+	int r = 0;
 
-	if (release && strcmp(release, node->release) != 0) {
-		char *copy = strdup(release);
-
-		if (!copy)
-			return error_errno(err, -ENOMEM, "Hearing of node %s", node->name);
-		free(node->release);
-		node->release = copy;
-	}
+	if (release && strcmp(release, node->release) != 0)
+		r = fleet_node_runs(fleet, index, release, err);
+	if (r < 0)
+		return r;
 	node->healthy = healthy;
 	node->seen_us = fleet->clock_us;
 	/* From now on it can be a rollout's. */

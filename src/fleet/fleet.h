@@ -153,6 +153,9 @@ void fleet_node_block(Fleet *fleet, int node, bool blocked);
 /* NULL if it has none. */
 const char *node_label(const FleetNode *node, const char *key);
 
+/* What it runs, by another name: no sign of life.  -ENOMEM. */
+int fleet_node_runs(Fleet *fleet, int node, const char *release, Error *err);
+
 /* A sign of life: how the node is, and which release it runs (NULL: as before).  -ENOMEM. */
 int fleet_heard(Fleet *fleet, int node, bool healthy, const char *release, Error *err);
 

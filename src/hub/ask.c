@@ -222,6 +222,30 @@ int ask_push(json_object *body, AskPush *ret, Error *err)
 	return 0;
 }
 
+int ask_rollout(json_object *body, AskRollout *ret, Error *err)
+{
+	AskRollout ask = {0};
+	const BodyMember members[] = {
+		{"policy", json_type_object, &ask.policy},
+		{"hooks", json_type_object, &ask.hooks},
+	};
+	int r = body_take(body, BODY_MEMBERS(members), err);
+
+	if (r < 0)
+		return r;
+	if (!ask.policy)
+		return error_set(err, -EINVAL, "\"policy\" is missing");
+	*ret = ask;
+	return 0;
+}
+
+int ask_abort(json_object *body, bool *ret_send_back, Error *err)
+{
+	const BodyMember members[] = {{"send_back", json_type_boolean, ret_send_back}};
+
+	return body_take(body, BODY_MEMBERS(members), err);
+}
+
 int ask_token(json_object *body, TokenOffer *ret, Error *err)
 {
 	TokenOffer offer = {.uses_max = 1, .lifetime_s = TOKEN_LIFETIME_S, .note = ""};

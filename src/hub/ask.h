@@ -62,3 +62,13 @@ int ask_channel(json_object *body, const char **ret_release, Error *err);
 /* A number in a query or a path; NULL gives the fallback. */
 int ask_number(const char *text, const char *name, int64_t max, int64_t fallback, int64_t *ret,
 	       Error *err);
+
+typedef struct AskRollout {
+	json_object *policy; /* as policy_from_json() takes it */
+	json_object *hooks;  /* see hook.h; may be NULL */
+} AskRollout;
+
+int ask_rollout(json_object *body, AskRollout *ret, Error *err);
+
+/* {"send_back": bool} */
+int ask_abort(json_object *body, bool *ret_send_back, Error *err);

@@ -131,6 +131,8 @@ int handle_enrol(Request *request, json_object **ret_body, Error *err)
 	r = node_enter(request, &ask, name, &certificate, err);
 	if ((r = db_end(db, r, err)) < 0)
 		return r;
+	if ((r = rollouts_node_added(request->hub->rollouts, name, err)) < 0)
+		return r;
 	request->hub->count.enrolled++;
 	*ret_body = certificate_answer(request->hub, name, &certificate);
 	return 0;
@@ -162,9 +164,11 @@ int handle_report(Request *request, json_object **ret_body, Error *err)
 	if (r == 0)
 		r = node_report(request->hub->db, request->caller.node, request->body,
 				request->now_s, err);
-	if (r == 0)
-		follow_one(request->hub, request->caller.name,
-			   json_opt_string(request->body, "follows", NULL), request->now_s);
+	if (r < 0)
+		return r;
+	rollouts_heard(request->hub->rollouts, request->caller.name, request->body);
+	follow_one(request->hub, request->caller.name,
+		   json_opt_string(request->body, "follows", NULL), request->now_s);
 	return r;
 }
 
@@ -213,6 +217,7 @@ int handle_orders(Request *request, json_object **ret_body, Error *err)
 			   err)) < 0 ||
 	    (r = order_fetch(hub->db, node, after, request->now_s, &orders, err)) < 0)
 		return r;
+	rollouts_heard(hub->rollouts, request->caller.name, NULL);
 	if (json_length(orders) == 0 && wait_s > 0) {
 		r = waits_add(hub->waits, node, request->call, after, (unsigned)wait_s, err);
 		return r < 0 ? r : REQUEST_LATER;
@@ -230,8 +235,12 @@ int handle_result(Request *request, json_object **ret_body, Error *err)
 	if ((r = ask_number(request->names[0], "id", INT64_MAX, 0, &id, err)) < 0 ||
 	    (r = ask_result(request->body, &ask, err)) < 0)
 		return r;
-	return order_result(request->hub->db, request->caller.node, id, ask.state, ask.message,
-			    request->now_s, err);
+	if ((r = order_result(request->hub->db, request->caller.node, id, ask.state, ask.message,
+			      request->now_s, err)) < 0)
+		return r;
+	if (ask.state != ORDER_RUNNING)
+		rollouts_ended(request->hub->rollouts, id);
+	return 0;
 }
 
 int handle_leave(Request *request, json_object **ret_body, Error *err)
@@ -240,6 +249,7 @@ int handle_leave(Request *request, json_object **ret_body, Error *err)
 
 	if (r < 0)
 		return r;
+	rollouts_node_removed(request->hub->rollouts, request->caller.name);
 	orders_wake(request->hub, request->caller.node);
 	return hub_revoke(request->hub, request->now_s, err);
 }

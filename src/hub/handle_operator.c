@@ -113,6 +113,7 @@ int handle_revoke(Request *request, json_object **ret_body, Error *err)
 	if ((r = node_find(hub->db, request->names[0], &id, err)) < 0 ||
 	    (r = node_remove(hub->db, id, request->now_s, err)) < 0)
 		return r;
+	rollouts_node_removed(hub->rollouts, request->names[0]);
 	waiting = waits_take(hub->waits, id, &after);
 	if (waiting)
 		reply_fail(waiting, 401, "unauthorized", "The certificate was revoked");
@@ -179,7 +180,10 @@ int handle_order_cancel(Request *request, json_object **ret_body, Error *err)
 	int64_t node, id;
 	int r = order_named(request, &node, &id, err);
 
-	return r < 0 ? r : order_cancel(request->hub->db, node, id, request->now_s, err);
+	if (r < 0 || (r = order_cancel(request->hub->db, node, id, request->now_s, err)) < 0)
+		return r;
+	rollouts_ended(request->hub->rollouts, id);
+	return 0;
 }
 
 /* ---- tokens ---- */

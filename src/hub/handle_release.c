@@ -36,7 +36,10 @@ int handle_release_remove(Request *request, json_object **ret_body, Error *err)
 {
 	int r = channel_check_unused(request->hub->db, request->names[0], err);
 
-	return r < 0 ? r : catalog_remove(request->hub->catalog, request->names[0], err);
+	if (r < 0 || (r = catalog_remove(request->hub->catalog, request->names[0], err)) < 0)
+		return r;
+	rollouts_withdraw(request->hub->rollouts, request->names[0]);
+	return 0;
 }
 
 /* ---- bytes out ---- */

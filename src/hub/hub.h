@@ -11,6 +11,7 @@
 #include "hub/db.h"
 #include "hub/identity.h"
 #include "hub/relay.h"
+#include "hub/rollout.h"
 #include "hub/wait.h"
 
 #define HUB_DIRECTORY "/var/lib/segue-hub"
@@ -29,6 +30,7 @@ typedef struct Hub {
 	Catalog *catalog;
 	Waits *waits;
 	HubRelay *relay;
+	Rollouts *rollouts;
 	int64_t started_s;
 	unsigned (*connections)(void *data); /* how many clients are connected */
 	void *connections_data;
@@ -66,6 +68,10 @@ Handler handle_status, handle_nodes, handle_node, handle_revoke, handle_order_ne
 Handler handle_releases, handle_release, handle_release_finish, handle_release_remove, handle_file,
 	handle_signatures, handle_chunk, handle_received, handle_channels, handle_channel_set,
 	handle_channel_remove;
+
+/* handle_rollout.c */
+Handler handle_rollouts, handle_rollout, handle_rollout_start, handle_rollout_pause,
+	handle_rollout_resume, handle_rollout_abort, handle_why;
 
 /* handle_push.c */
 Handler handle_push, handle_pushed;

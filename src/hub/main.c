@@ -236,6 +236,7 @@ static int daemon_start(Daemon *d, const Options *options, Error *err)
 	    (r = waits_new(d->event, on_wait_over, d, &d->hub.waits, err)) < 0 ||
 	    (r = relay_start(d, options, err)) < 0 ||
 	    (r = hub_revoke(&d->hub, clock_realtime_us() / 1000000, err)) < 0 ||
+	    (r = rollouts_open(&d->hub, d->event, &d->hub.rollouts, err)) < 0 ||
 	    (r = serve_fleet(d, options->listen, err)) < 0)
 		return r;
 	return serve_local(d, options->socket, err);
@@ -249,6 +250,7 @@ static void daemon_stop(Daemon *d, const Options *options)
 	if (d->local)
 		(void)unlink(options->socket);
 	http_close(d->local);
+	rollouts_close(d->hub.rollouts);
 	hub_relay_stop(d->hub.relay);
 	hub_close(&d->hub);
 	(void)sd_event_source_disable_unref(d->upkeep);

@@ -62,5 +62,15 @@ const char *const schema_steps[] = {
 	"  release TEXT NOT NULL,"
 	"  set_s INTEGER NOT NULL"
 	") STRICT, WITHOUT ROWID;",
+	/* Rollouts: see rollout.c; and which order an action of theirs has become. */
+	"CREATE TABLE fleet ("
+	"  id INTEGER PRIMARY KEY CHECK (id = 1),"
+	"  body TEXT NOT NULL"
+	") STRICT;"
+	"CREATE TABLE actions ("
+	"  number INTEGER PRIMARY KEY,"
+	"  ordered INTEGER NOT NULL"
+	") STRICT;"
+	"CREATE INDEX actions_ordered ON actions (ordered);",
 	NULL,
 };

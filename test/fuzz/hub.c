@@ -6,8 +6,10 @@
 
 #include "base/cleanup.h"
 #include "base/json.h"
+#include "fleet/policy.h"
 #include "fuzz.h"
 #include "http/body.h"
+#include "hub/hook.h"
 #include "release/document.h"
 
 static int try_enrol(json_object *body, Error *err)
@@ -58,7 +60,8 @@ static int try_order(json_object *body, Error *err)
 	if (r < 0)
 		return r;
 	kernel = json_opt_string(body, "kernel", NULL);
-	require(!strcmp(kind, "swap") && (!kernel || name_is_valid(kernel)));
+	require(!strcmp(kind, "swap") || !strcmp(kind, "stage"));
+	require(!kernel || name_is_valid(kernel));
 	return 0;
 }
 
@@ -99,13 +102,33 @@ static int try_push(json_object *body, Error *err)
 	return r;
 }
 
+static int try_rollout(json_object *body, Error *err)
+{
+	_cleanup_policy_ Policy policy = {0};
+	AskRollout ask = {0};
+	int r = ask_rollout(body, &ask, err);
+
+	if (r < 0 || (r = hooks_check(ask.hooks, err)) < 0 || (r = policy_init(&policy, err)) < 0)
+		return r;
+	r = policy_from_json(ask.policy, &policy, err);
+	require(r < 0 || policy.canaries >= 0);
+	return r;
+}
+
+static int try_abort(json_object *body, Error *err)
+{
+	bool send_back = false;
+
+	return ask_abort(body, &send_back, err);
+}
+
 static const struct {
 	uint8_t letter;
 	int (*try)(json_object *body, Error *err);
 } requests[] = {
-	{'e', try_enrol},    {'n', try_renew},   {'p', try_report},
-	{'r', try_result},   {'o', try_order},   {'t', try_token},
-	{'a', try_operator}, {'c', try_channel}, {'u', try_push},
+	{'e', try_enrol}, {'n', try_renew},   {'p', try_report},   {'r', try_result},
+	{'o', try_order}, {'t', try_token},   {'a', try_operator}, {'c', try_channel},
+	{'u', try_push},  {'l', try_rollout}, {'b', try_abort},
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)

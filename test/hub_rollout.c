@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rollouts by a hub over nodes whose links and relays are processes; their swaps are made up. */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/process.h"
+#include "link_fixture.h"
+#include "release_fixture.h"
+
+#define NODES    3
+#define LIMIT_MS 90000
+
+static HubFixture hub;
+static Node *nodes[NODES];
+
+static Node *node_make(size_t i)
+{
+	_cleanup_free_ char *name = text_format("n%zu", i);
+	_cleanup_free_ char *from = text_format("trust-of-%s", name), *path = NULL, *trust = NULL;
+	unsigned pid = (unsigned)getpid();
+	Node *node = node_joined(&hub, name);
+
+	(void)snprintf(node->address, sizeof(node->address), "127.%u.%u.%zu", pid >> 8 & 255U,
+		       pid & 255U, i + 2);
+	trust_put(from, ALICE);
+	trust = text_format("%s/trust", from);
+	path = in_top(trust);
+	free(trust);
+	trust = text_format("%s/trust", node->directory);
+	assert_int_equal(rename(path, trust), 0);
+	node->segued.state->answer = FAKE_SWAPS;
+	link_start(node, 0);
+	await(hub_says, node, "\"kernel\":\"6.12.1\"");
+	return node;
+}
+
+/* Runs "segue COMMAND --socket PATH", whose quotes are the shell's; what it prints has this in it.
+ */
+static void segue(bool well, const char *command, const char *part)
+{
+	/* There is one thread. NOLINTNEXTLINE(concurrency-mt-unsafe) */
+	const char *program = getenv("SEGUE_PROGRAM");
+	_cleanup_free_ char *line =
+		text_format("exec %s %s --socket %s", program, command, hub.socket);
+	_cleanup_free_ char *output = NULL;
+	const char *const argv[] = {"sh", "-c", line, NULL};
+	int r = process_run(argv, LIMIT_MS, &output, NULL);
+
+	if ((r == 0) != well || !strstr(output, part))
+		fail_msg("segue %s: expected \"%s\", got %d: %s", command, part, r, output);
+}
+
+/* In "hooks": what they did, a line each. */
+static char *hooks_done(void)
+{
+	_cleanup_free_ char *path = in_top("hooks");
+	char *text = NULL;
+
+	return file_read(AT_FDCWD, path, &text, NULL, NULL) < 0 ? strdup("") : text;
+}
+
+static int set_up(void **state)
+{
+	_cleanup_free_ char *depot = NULL, *push = NULL;
+	Error err = {0};
+
+	if (top_make(state) < 0 || hub_fixture_make(&hub, &err) < 0) {
+		print_error("%s\n", err.text);
+		return -1;
+	}
+	trust_put("owner", ALICE);
+	release_put("owner", &(Spec){.name = "r"}, ALICE);
+	for (size_t i = 0; i < NODES; i++)
+		nodes[i] = node_make(i);
+	depot = in_top("owner");
+	push = text_format("push r --node n0 --dir %s", depot);
+	segue(true, push, "done");
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	for (size_t i = 0; i < NODES; i++) {
+		if (nodes[i])
+			node_free(nodes[i]);
+		nodes[i] = NULL;
+	}
+	hub_fixture_remove(&hub);
+	return top_remove(state);
+}
+
+static void assert_moved(size_t i)
+{
+	assert_string_equal(nodes[i]->segued.state->kernel, FAKE_KERNEL);
+	assert_int_equal(nodes[i]->segued.state->asked, 1);
+	assert_true(nodes[i]->segued.state->checked > 0);
+}
+
+static void assert_untouched(size_t i)
+{
+	assert_string_equal(nodes[i]->segued.state->kernel, "6.12.1");
+	assert_int_equal(nodes[i]->segued.state->asked, 0);
+}
+
+/* Each was back before the next was taken out. */
+static void assert_in_turn(void)
+{
+	_cleanup_free_ char *done = hooks_done();
+	char *rest = done, *line;
+	size_t n = 0;
+
+	for (; (line = strsep(&rest, "\n")) && *line; n++) {
+		const char *back = strsep(&rest, "\n");
+
+		if (!text_has_prefix(line, "drain ") || !back || !text_has_prefix(back, "back ") ||
+		    strcmp(line + 6, back + 5) != 0)
+			fail_msg("after \"%s\" came \"%s\"", line, back ? back : "");
+	}
+	assert_int_equal(n, NODES);
+}
+
+/* One after the other, each taken out of service before and put back behind. */
+static void test_all_are_moved(void **state)
+{
+	_cleanup_free_ char *file = in_top("hooks");
+	_cleanup_free_ char *start = text_format(
+		"rollout start r --soak 0 --wait --gate 'test $RELEASE = r' --drain 'echo drain "
+		"$NODE >>%s' --undrain 'echo back $NODE >>%s'",
+		file, file);
+
+	segue(true, start, "3 of 3 nodes done");
+	for (size_t i = 0; i < NODES; i++)
+		assert_moved(i);
+	assert_in_turn();
+	segue(true, "rollout status", "3/3");
+	segue(true, "why n1", "n1");
+	segue(false, "why nobody", "no node and no rollout");
+	/* There is nothing left to be done. */
+	segue(true, "rollout start r --wait", "done");
+	for (size_t i = 0; i < NODES; i++)
+		assert_moved(i);
+}
+
+static void test_it_stops_at_the_canary(void **state)
+{
+	nodes[0]->segued.state->answer = FAKE_RETURNS;
+	segue(false, "rollout start r --soak 0 --wait", "stopped");
+	assert_int_equal(nodes[0]->segued.state->asked, 1);
+	assert_untouched(1);
+	assert_untouched(2);
+	segue(true, "why 1", "1 ");
+	segue(true, "why n0", "went back");
+	segue(true, "rollout status 1", "returned");
+}
+
+static void test_a_gate_keeps_it(void **state)
+{
+	segue(false, "rollout start r --soak 0 --wait --gate-before 'test $NODE = n1'", "refused");
+	assert_untouched(0);
+	assert_moved(1);
+	assert_untouched(2);
+}
+
+static bool one_is_asked(Node *node, const char *what)
+{
+	return nodes[0]->segued.state->asked > 0;
+}
+
+/* Killed wherever it is, again and again; nobody is asked twice. */
+static void test_it_outlives_the_hub(void **state)
+{
+	Error err = {0};
+
+	segue(true, "rollout start r --soak 0", "Rollout 1");
+	for (int i = 0; i < 4; i++) {
+		(void)usleep((useconds_t)(400000 + i * 250000));
+		(void)kill(hub.pid, SIGKILL);
+		(void)hub_fixture_stop(&hub);
+		if (hub_fixture_start(&hub, &err) < 0)
+			fail_msg("%s", err.text);
+	}
+	segue(true, "rollout status 1 --watch", "3 of 3 nodes done");
+	for (size_t i = 0; i < NODES; i++)
+		assert_moved(i);
+}
+
+static void test_wishes(void **state)
+{
+	segue(true, "rollout start r --soak 0", "Rollout 1");
+	segue(true, "rollout pause 1", "paused");
+	segue(false, "rollout pause 1", "paused");
+	segue(false, "rollout start r", "Rollout 2 is refused: rollout 1 is under way");
+	segue(true, "rollout resume 1", "running");
+	await(one_is_asked, nodes[0], "the canary is asked");
+	segue(true, "rollout abort 1 --send-back", "Rollout 1");
+	segue(false, "rollout status 1 --watch", "aborted");
+	for (size_t i = 0; i < NODES; i++)
+		assert_string_equal(nodes[i]->segued.state->kernel, "6.12.1");
+	segue(false, "rollout abort 1", "aborted");
+}
+
+static void test_mistakes(void **state)
+{
+	segue(false, "rollout start s", "no release s");
+	segue(false, "rollout start r --max-unavailable 0", "0");
+	segue(false, "rollout start r --group nobody", "no node");
+	segue(false, "rollout start r --drain true", "go together");
+	segue(false, "rollout start r --canary many", "canary");
+	segue(false, "rollout status 7", "no rollout 7");
+	segue(false, "rollout pause ../1", "is no rollout");
+	segue(true, "rollout status", "");
+	for (size_t i = 0; i < NODES; i++)
+		assert_untouched(i);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_all_are_moved),   TEST(test_it_stops_at_the_canary),
+		TEST(test_a_gate_keeps_it), TEST(test_it_outlives_the_hub),
+		TEST(test_wishes),          TEST(test_mistakes),
+	};
+	int r;
+
+	(void)curl_global_init(CURL_GLOBAL_DEFAULT);
+	r = people_make(NULL) < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
+	(void)people_free(NULL);
+	return r;
+}
