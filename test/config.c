@@ -36,7 +36,8 @@ static void test_everything(void **state)
 	assert_int_equal(parse("[segue]\nStore=ram\nStorePath=/srv/c\nGroup=adm\nOnNewKernel=swap\n"
 			       "HealthTimeoutSec=90\nKexecAppend=quiet "
 			       "memmap=1G!1G\nWarm=no\nLazy=no\nLendRam=no\nReserveRam=3G\n"
-			       "Follow=main\nWatch=/srv/r\nOnRelease=install\nQuota=512M\nRateIn=no\nRateOut=8M\n",
+			       "Follow=main\nWatch=/srv/"
+			       "r\nOnRelease=install\nQuota=512M\nRateIn=no\nRateOut=8M\n",
 			       &config, NULL),
 			 0);
 	assert_int_equal(config.store, CONFIG_STORE_RAM);
