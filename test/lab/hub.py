@@ -74,6 +74,15 @@ class Hub:
             raise LabError(f"segue node {verb} exited with {done.returncode}: {done.stderr.strip()}\n"
                            f"{self.evidence()}") from None
 
+    def roll_out(self, *words, limit):
+        """segue rollout start WORDS, to its end: what it became, as the hub tells it."""
+        done = self.run("rollout", "start", *words, "--wait", "--json", limit=limit, check=False)
+        try:
+            return json.loads(done.stdout)
+        except ValueError:
+            raise LabError(f"segue rollout start exited with {done.returncode}: {done.stderr.strip()}\n"
+                           f"{self.evidence()}") from None
+
     # An owner of releases, beside the hub
 
     def owner(self):

@@ -12,6 +12,7 @@ LABEL = "rack=r3"
 RELEASE = "r1"
 PUSH_LIMIT = 300
 STAGE_LIMIT = 900       # an initramfs is made, and each unit captured for trial
+ROLLOUT_LIMIT = 1500
 REPORT_LIMIT = 90       # the link looks at its machine every 15 s, and comes back with jitter
 
 
@@ -100,6 +101,20 @@ def watched(node, hub, kernel):
     node.exec(f"test -d /var/lib/segue/depot/releases/{RELEASE} && rm -r /srv/segue")
 
 
+def rolled_out(nodes, hub, old, new):
+    """The nodes that are left follow, one after the other, on a command at the hub."""
+    told = hub.roll_out(RELEASE, "--soak", "0", "--canary", "0", "--gate", 'test "$RELEASE" = ' + RELEASE, limit=ROLLOUT_LIMIT)
+    states = {node["node"]: node["state"] for node in told["nodes"]}
+    expect(told["state"] == "done" and list(states.values()).count("done") >= len(nodes) - 1,
+           f"the rollout ended as {told}\n{hub.evidence()}")
+    for node in nodes:
+        node.guest.wait_ssh(BOOT_LIMIT)
+        expect(node.guest.kernel() == new, f"{node.guest.name} runs {node.guest.kernel()}, after {old}")
+    swaps = [reported(node, hub, new, "done")["report"]["swap"]["steps"] for node in nodes[1:]]
+    (first, second) = sorted([steps[0]["at_us"], steps[-1]["at_us"]] for steps in swaps)
+    expect(first[1] < second[0], f"they swapped at the same time: {first}, {second}")
+
+
 def left(node, hub):
     node.segue("leave")
     expect(node.guest.name not in hub.nodes(), "the hub knows it still")
@@ -143,6 +158,8 @@ def ordered(case, hub, kept, others):
     with case.point(kept.name):
         kept.check_units(node.units(*kept.units))
         kept.check()
+    with case.point("rollout"):
+        rolled_out((node, *others), hub, old, new)
     with case.point("leave"):
         left(node, hub)
 
@@ -155,7 +172,7 @@ def boot_others(case):
     return others
 
 
-@scenario(limit=1800)
+@scenario(limit=2400)
 def fleet(case):
     node, kept, others = case.node, Redis(case.node), []
     with case.point("start", needed=True):
