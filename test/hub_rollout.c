@@ -13,8 +13,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/process.h"
-#include "link_fixture.h"
-#include "release_fixture.h"
+#include "fleet_fixture.h"
 
 #define NODES    3
 #define LIMIT_MS 90000
@@ -24,19 +23,8 @@ static Node *nodes[NODES];
 
 static Node *node_make(size_t i)
 {
-	_cleanup_free_ char *name = text_format("n%zu", i);
-	_cleanup_free_ char *from = text_format("trust-of-%s", name), *path = NULL, *trust = NULL;
-	unsigned pid = (unsigned)getpid();
-	Node *node = node_joined(&hub, name);
+	Node *node = node_trusting(&hub, i, ALICE);
 
-	(void)snprintf(node->address, sizeof(node->address), "127.%u.%u.%zu", pid >> 8 & 255U,
-		       pid & 255U, i + 2);
-	trust_put(from, ALICE);
-	trust = text_format("%s/trust", from);
-	path = in_top(trust);
-	free(trust);
-	trust = text_format("%s/trust", node->directory);
-	assert_int_equal(rename(path, trust), 0);
 	node->segued.state->answer = FAKE_SWAPS;
 	link_start(node, 0);
 	await(hub_says, node, "\"kernel\":\"6.12.1\"");

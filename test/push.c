@@ -13,8 +13,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/process.h"
-#include "link_fixture.h"
-#include "release_fixture.h"
+#include "fleet_fixture.h"
 
 #define NODES      4
 #define LIMIT_MS   60000
@@ -27,24 +26,9 @@ static Node *nodes[NODES];
 
 /* ---- what there is ---- */
 
-/* Whoever `person` is may sign for it.  The address is no other test's. */
 static Node *node_make(size_t i, int person)
 {
-	_cleanup_free_ char *name = text_format("n%zu", i);
-	_cleanup_free_ char *from = text_format("trust-of-%s", name), *path = NULL, *trust = NULL;
-	unsigned pid = (unsigned)getpid();
-	Node *node = node_joined(&hub, name);
-
-	(void)snprintf(node->address, sizeof(node->address), "127.%u.%u.%zu", pid >> 8 & 255U,
-		       pid & 255U, i + 2);
-	trust_put(from, person);
-	trust = text_format("%s/trust", from);
-	path = in_top(trust);
-	free(trust);
-	trust = text_format("%s/trust", node->directory);
-	assert_int_equal(rename(path, trust), 0);
-	nodes[i] = node;
-	return node;
+	return nodes[i] = node_trusting(&hub, i, person);
 }
 
 static int set_up(void **state)
