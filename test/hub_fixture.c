@@ -101,7 +101,7 @@ int hub_fixture_start(HubFixture *fixture, Error *err)
 	_cleanup_free_ char *listen = text_format("127.0.0.1:%u", fixture->port);
 	const char *program = getenv("SEGUE_HUB"); /* NOLINT(concurrency-mt-unsafe) */
 	const char *relay = getenv("SEGUE_RELAY"); /* NOLINT(concurrency-mt-unsafe) */
-	_cleanup_free_ char *where = NULL,
+	_cleanup_free_ char *where = NULL, *locks = NULL,
 			    *rate = text_format("%lld", (long long)fixture->relay_rate);
 	_cleanup_close_ int fd = notify_open(notify, err);
 	pid_t pid;
@@ -110,7 +110,10 @@ int hub_fixture_start(HubFixture *fixture, Error *err)
 		return fd;
 	if (fixture->relay_port == 0)
 		fixture->relay_port = port_free();
+	if (fixture->fleetlock_port == 0)
+		fixture->fleetlock_port = port_free();
 	where = text_format("127.0.0.1:%u", fixture->relay_port);
+	locks = text_format("127.0.0.1:%u", fixture->fleetlock_port);
 	pid = fork();
 	if (pid == 0) {
 		(void)setenv("NOTIFY_SOCKET", notify, 1); /* NOLINT(concurrency-mt-unsafe) */
@@ -118,7 +121,7 @@ int hub_fixture_start(HubFixture *fixture, Error *err)
 			(void)execl(program, program, "--directory", state, "--listen", listen,
 				    "--socket", fixture->socket, "--relay", where,
 				    "--relay-program", relay ? relay : "/usr/bin/false",
-				    "--relay-rate", rate, (char *)NULL);
+				    "--relay-rate", rate, "--fleetlock", locks, (char *)NULL);
 		_exit(127);
 	}
 	if (pid < 0)

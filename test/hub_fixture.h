@@ -14,8 +14,9 @@ typedef struct HubFixture {
 	char socket[96];    /* path */
 	pid_t pid;          /* 0: it does not run */
 	unsigned port;
-	unsigned relay_port; /* 0: one is chosen when it starts */
-	int64_t relay_rate;  /* bytes a second; 0: no limit */
+	unsigned relay_port;     /* 0: one is chosen when it starts */
+	unsigned fleetlock_port; /* of the FleetLock protocol */
+	int64_t relay_rate;      /* bytes a second; 0: no limit */
 } HubFixture;
 
 /* Makes a hub and starts it, on the port that it had before; the program is that of $SEGUE_HUB.

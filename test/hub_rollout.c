@@ -196,6 +196,71 @@ static void test_wishes(void **state)
 	segue(false, "rollout abort 1", "aborted");
 }
 
+static size_t on_answer(char *data, size_t size, size_t n, void *to)
+{
+	return fwrite(data, size, n, to);
+}
+
+/* Asks for a slot, or gives it back; what is answered has this in it. */
+static void fleetlock(const char *path, const char *id, const char *header, long status,
+		      const char *part)
+{
+	_cleanup_free_ char *url = text_format("http://127.0.0.1:%u%s", hub.fleetlock_port, path);
+	_cleanup_free_ char *body =
+		text_format("{\"client_params\":{\"id\":\"%s\",\"group\":\"default\"}}", id);
+	struct curl_slist *headers = curl_slist_append(NULL, header);
+	CURL *curl = curl_easy_init();
+	char text[1024] = "";
+	FILE *to = fmemopen(text, sizeof(text), "w");
+	long answered = 0;
+
+	(void)curl_easy_setopt(curl, CURLOPT_URL, url);
+	(void)curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+	(void)curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
+	(void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_answer);
+	(void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, to);
+	assert_int_equal(curl_easy_perform(curl), CURLE_OK);
+	(void)curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &answered);
+	(void)fclose(to);
+	curl_easy_cleanup(curl);
+	curl_slist_free_all(headers);
+	if (answered != status || !strstr(text, part))
+		fail_msg("%s of %s: expected %ld \"%s\", got %ld %s", path, id, status, part,
+			 answered, text);
+}
+
+#define TRUE_HEADER "fleet-lock-protocol: true"
+#define TAKE        "/v1/pre-reboot"
+#define GIVE        "/v1/steady-state"
+
+/* Others take part under the same limits, and their slots outlive the hub. */
+static void test_fleetlock(void **state)
+{
+	Error err = {0};
+
+	fleetlock(TAKE, "n0", TRUE_HEADER, 200, "{");
+	fleetlock(TAKE, "n0", TRUE_HEADER, 200, "{");
+	fleetlock(TAKE, "n1", TRUE_HEADER, 409, "no more than 1 may be");
+	(void)kill(hub.pid, SIGKILL);
+	(void)hub_fixture_stop(&hub);
+	if (hub_fixture_start(&hub, &err) < 0)
+		fail_msg("%s", err.text);
+	fleetlock(TAKE, "n1", TRUE_HEADER, 409, "not_now");
+	fleetlock(GIVE, "n0", TRUE_HEADER, 200, "{");
+	fleetlock(TAKE, "n1", TRUE_HEADER, 200, "{");
+	/* A rollout waits for it. */
+	segue(true, "rollout start r --soak 0", "Rollout 1");
+	(void)usleep(3000000);
+	for (size_t i = 0; i < NODES; i++)
+		assert_untouched(i);
+	fleetlock(GIVE, "n1", TRUE_HEADER, 200, "{");
+	segue(true, "rollout status 1 --watch", "3 of 3 nodes done");
+	fleetlock(TAKE, "", TRUE_HEADER, 400, "wrong_body");
+	fleetlock(TAKE, "../x", TRUE_HEADER, 400, "wrong_body");
+	fleetlock(TAKE, "n1", "fleet-lock-protocol: no", 400, "wrong_header");
+	fleetlock("/v1/x", "n1", TRUE_HEADER, 404, "not_found");
+}
+
 static void test_mistakes(void **state)
 {
 	segue(false, "rollout start s", "no release s");
@@ -217,7 +282,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_all_are_moved),   TEST(test_it_stops_at_the_canary),
 		TEST(test_a_gate_keeps_it), TEST(test_it_outlives_the_hub),
-		TEST(test_wishes),          TEST(test_mistakes),
+		TEST(test_fleetlock),       TEST(test_wishes),
+		TEST(test_mistakes),
 	};
 	int r;
 

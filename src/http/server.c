@@ -136,6 +136,11 @@ const char *http_argument(const HttpCall *call, const char *name)
 					   name);
 }
 
+const char *http_header(const HttpCall *call, const char *name)
+{
+	return MHD_lookup_connection_value(((const Connection *)call)->mhd, MHD_HEADER_KIND, name);
+}
+
 static enum MHD_Result connection_take(Connection *connection, const char *data, size_t size)
 {
 	HttpCall *call = &connection->call;

@@ -67,5 +67,8 @@ void http_answer_file(HttpCall *call, const char *type, int fd, uint64_t offset,
 /* An argument behind the path's question mark; NULL: it is not there. */
 const char *http_argument(const HttpCall *call, const char *name);
 
+/* A header of the request; NULL: it is not there. */
+const char *http_header(const HttpCall *call, const char *name);
+
 /* A listening socket for the user that runs this, and root. */
 int http_listen(const char *path, int *ret_fd, Error *err);

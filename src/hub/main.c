@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "hub/api.h"
+#include "hub/fleetlock.h"
 #include "hub/host.h"
 #include "hub/listen.h"
 #include "hub/order.h"
@@ -23,11 +24,12 @@
 #define CONNECTION_MEMORY  8192 /* what a request's head may take */
 #define IDLE_LIMIT_S       120U
 #define SOCKET_CONNECTIONS 64U
+#define LOCK_CONNECTIONS   256U
 #define UPKEEP_US          3600000000ULL
 #define STOP_US            500000U /* for what was answered to leave */
 
 typedef struct Options {
-	const char *directory, *listen, *socket, *relay, *relay_program, *relay_rate;
+	const char *directory, *listen, *socket, *relay, *relay_program, *relay_rate, *fleetlock;
 } Options;
 
 typedef struct Daemon {
@@ -36,7 +38,7 @@ typedef struct Daemon {
 	sd_event *event;
 	sd_event_source *upkeep, *stop;
 	unsigned port;
-	Http *fleet, *local;
+	Http *fleet, *local, *locks; /* the last may be NULL */
 } Daemon;
 
 static unsigned daemon_connections(void *data)
@@ -68,6 +70,8 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
 	(void)sd_notify(0, "STOPPING=1");
 	http_quiesce(d->fleet);
 	http_quiesce(d->local);
+	if (d->locks)
+		http_quiesce(d->locks);
 	waits_end(d->hub.waits);
 	if (http_connections(d->fleet) == 0)
 		return sd_event_exit(d->event, 0);
@@ -224,6 +228,28 @@ static int relay_start(Daemon *d, const Options *options, Error *err)
 	return hub_relay_start(d->event, &setup, &d->hub.identity, &d->hub.relay, err);
 }
 
+/* Only if it was asked for. */
+static int serve_locks(Daemon *d, const char *where, Error *err)
+{
+	const HttpService service = {
+		.handle = fleetlock_handle,
+		.data = &d->hub,
+		.connections_max = LOCK_CONNECTIONS,
+		.idle_limit_s = IDLE_LIMIT_S,
+	};
+	_cleanup_close_ int fd = -1;
+	unsigned port;
+	int r;
+
+	if (!where)
+		return 0;
+	if ((r = listen_open(where, &fd, &port, err)) < 0 ||
+	    (r = http_open(d->event, fd, &service, &d->locks, err)) < 0)
+		return r;
+	(void)steal_fd(&fd);
+	return 0;
+}
+
 static int daemon_start(Daemon *d, const Options *options, Error *err)
 {
 	int r;
@@ -237,7 +263,8 @@ static int daemon_start(Daemon *d, const Options *options, Error *err)
 	    (r = relay_start(d, options, err)) < 0 ||
 	    (r = hub_revoke(&d->hub, clock_realtime_us() / 1000000, err)) < 0 ||
 	    (r = rollouts_open(&d->hub, d->event, &d->hub.rollouts, err)) < 0 ||
-	    (r = serve_fleet(d, options->listen, err)) < 0)
+	    (r = serve_fleet(d, options->listen, err)) < 0 ||
+	    (r = serve_locks(d, options->fleetlock, err)) < 0)
 		return r;
 	return serve_local(d, options->socket, err);
 }
@@ -250,6 +277,7 @@ static void daemon_stop(Daemon *d, const Options *options)
 	if (d->local)
 		(void)unlink(options->socket);
 	http_close(d->local);
+	http_close(d->locks);
 	rollouts_close(d->hub.rollouts);
 	hub_relay_stop(d->hub.relay);
 	hub_close(&d->hub);
@@ -282,6 +310,7 @@ static int options_parse(int argc, char *argv[], Options *ret)
 		{"relay", required_argument, NULL, 'r'},
 		{"relay-program", required_argument, NULL, 'p'},
 		{"relay-rate", required_argument, NULL, 'R'},
+		{"fleetlock", required_argument, NULL, 'f'},
 		{"version", no_argument, NULL, 'v'},
 		{"help", no_argument, NULL, 'h'},
 		{0},
@@ -309,6 +338,9 @@ static int options_parse(int argc, char *argv[], Options *ret)
 		case 'R':
 			ret->relay_rate = optarg;
 			break;
+		case 'f':
+			ret->fleetlock = optarg;
+			break;
 		case 'v':
 			(void)printf("segue-hub %s\n", SEGUE_VERSION);
 			return 0;
@@ -316,7 +348,8 @@ static int options_parse(int argc, char *argv[], Options *ret)
 			(void)printf("Usage: segue-hub [--directory DIRECTORY] [--listen "
 				     "[ADDRESS:]PORT] [--socket PATH]\n"
 				     "                 [--relay [ADDRESS:]PORT] [--relay-rate "
-				     "BYTES] [--relay-program PATH]\nSee segue-hub(8).\n");
+				     "BYTES] [--relay-program PATH]\n                 "
+				     "[--fleetlock [ADDRESS:]PORT]\nSee segue-hub(8).\n");
 			return 0;
 		default:
 			return -EINVAL;

@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "fleet/lock.h"
 #include "fleet/rollout.h"
 #include "fleet/save.h"
 #include "hub/hook.h"
@@ -113,6 +114,9 @@ static bool is_under_way(const Rollouts *r)
 {
 	for (size_t i = 0; i < r->fleet->n_rollouts; i++)
 		if (!rollout_states[r->fleet->rollouts[i].state].ended)
+			return true;
+	for (size_t i = 0; i < r->fleet->n_nodes; i++)
+		if (r->fleet->nodes[i].locked_us >= 0)
 			return true;
 	return false;
 }
@@ -304,7 +308,8 @@ static int nodes_load(Rollouts *r, Error *err)
 			report_take(r, index, report);
 	}
 	for (size_t i = 0; result == 0 && i < r->fleet->n_nodes; i++)
-		if (!r->fleet->nodes[i].removed && !is_listed(nodes, r->fleet->nodes[i].name))
+		if (!r->fleet->nodes[i].removed && !r->fleet->nodes[i].foreign &&
+		    !is_listed(nodes, r->fleet->nodes[i].name))
 			fleet_node_remove(r->fleet, (int)i);
 	return result;
 }
@@ -446,6 +451,26 @@ void rollouts_withdraw(Rollouts *r, const char *release)
 {
 	fleet_withdraw(r->fleet, release);
 	turn_soon(r);
+}
+
+int rollouts_lock(Rollouts *r, const char *group, const char *id, Error *err)
+{
+	Reason why;
+	int result;
+
+	/* Who has been silent, and whose slot has lapsed, as of now. */
+	turn(r);
+	result = lock_take(r->fleet, group, id, &why, err);
+	if (result == -EBUSY)
+		return error_set(err, -EBUSY, "%s", reason_sentence(r->fleet, &why).text);
+	return result < 0 ? result : state_save(r, err);
+}
+
+int rollouts_unlock(Rollouts *r, const char *id, Error *err)
+{
+	lock_give(r->fleet, id);
+	turn_soon(r);
+	return state_save(r, err);
 }
 
 /* ---- telling ---- */

@@ -54,6 +54,10 @@ int rollouts_wish(Rollouts *rollouts, const char *id, RolloutWish wish, Error *e
 /* A release may not be used any more. */
 void rollouts_withdraw(Rollouts *rollouts, const char *release);
 
+/* See fleet/lock.h; a slot is kept before it is granted.  -EBUSY: not now, and why. */
+int rollouts_lock(Rollouts *rollouts, const char *group, const char *id, Error *err);
+int rollouts_unlock(Rollouts *rollouts, const char *id, Error *err);
+
 /* As the API tells them; the caller puts the object.  -ENOENT. */
 int rollouts_list(Rollouts *rollouts, json_object **ret, Error *err);
 int rollouts_describe(Rollouts *rollouts, const char *id, json_object **ret, Error *err);
