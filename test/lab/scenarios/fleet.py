@@ -78,7 +78,7 @@ def staged(node, hub, kernel):
     order = hub.order("stage", node.guest.name, "--release", RELEASE, limit=STAGE_LIMIT)
     expect(order["state"] == "done", f"the order ended as {order}\n{hub.evidence()}\n{node.evidence()}")
     node.exec(f"cmp {STATE}/depot/releases/{RELEASE}/vmlinuz /boot/vmlinuz-{kernel}")
-    node.exec(f"test -s /boot/initrd.img-{kernel} && grep -q vmlinuz-{kernel} /boot/grub/grub.cfg")
+    node.exec(f"test -s /boot/initrd.img-{kernel}")
     expect(node.guest.kernel() != kernel, "it runs already")
     told = node.segue_json("install", RELEASE)
     expect(told == {"release": RELEASE, "kernel": kernel, "was_there": True}, f"segue install tells {told}")
