@@ -150,6 +150,31 @@ static void test_it_stops_at_the_canary(void **state)
 	segue(true, "rollout status 1", "returned");
 }
 
+/* All are ready before the first jumps, and jump within a second of each other. */
+static void test_all_at_once(void **state)
+{
+	int64_t first = INT64_MAX, last = 0;
+
+	segue(true, "rollout start r --all-at-once --soak 0 --wait", "3 of 3 nodes done");
+	for (size_t i = 0; i < NODES; i++) {
+		int64_t asked = nodes[i]->segued.state->asked_us;
+
+		assert_moved(i);
+		first = asked < first ? asked : first;
+		last = asked > last ? asked : last;
+	}
+	assert_in_range(last - first, 0, 1000000);
+}
+
+static void test_all_at_once_or_none(void **state)
+{
+	nodes[1]->segued.state->answer = FAKE_REFUSES;
+	segue(false, "rollout start r --all-at-once --soak 0 --wait", "stopped");
+	for (size_t i = 0; i < NODES; i++)
+		assert_untouched(i);
+	segue(true, "rollout status 1", "refused");
+}
+
 static void test_a_gate_keeps_it(void **state)
 {
 	segue(false, "rollout start r --soak 0 --wait --gate-before 'test $NODE = n1'", "refused");
@@ -281,6 +306,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_all_are_moved),   TEST(test_it_stops_at_the_canary),
+		TEST(test_all_at_once),     TEST(test_all_at_once_or_none),
 		TEST(test_a_gate_keeps_it), TEST(test_it_outlives_the_hub),
 		TEST(test_fleetlock),       TEST(test_wishes),
 		TEST(test_mistakes),
