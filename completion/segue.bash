@@ -52,7 +52,7 @@ _segue() {
 		key) words="new show --help" ;;
 		trust) words="new sign show --help" ;;
 		rollout) words="start status pause resume abort plan simulate --help" ;;
-		hub) words="init token operator channel status backup restore --help" ;;
+		hub) words="init token operator channel audit status backup restore --help" ;;
 		node) words="show swap stage cancel revoke --help" ;;
 		esac
 		if [[ -n $words ]]; then
@@ -151,6 +151,7 @@ _segue() {
 	"hub token") words="--label --uses --hours --note --list --revoke --socket --json --help" ;;
 	"hub operator") words="--revoke --socket --help" ;;
 	"hub channel") words="--remove --socket --json --help" ;;
+	"hub audit") words="--socket --json --help" ;;
 	"hub status") words="--socket --json --help" ;;
 	"hub backup") words="--directory --socket --help" ;;
 	"hub restore") words="--force --directory --help" ;;

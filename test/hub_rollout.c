@@ -219,6 +219,8 @@ static void test_wishes(void **state)
 	for (size_t i = 0; i < NODES; i++)
 		assert_string_equal(nodes[i]->segued.state->kernel, "6.12.1");
 	segue(false, "rollout abort 1", "aborted");
+	segue(true, "hub audit", "POST /v1/rollouts/1/resume");
+	segue(true, "hub audit", "rollout 1 is under way");
 }
 
 static size_t on_answer(char *data, size_t size, size_t n, void *to)

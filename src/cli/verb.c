@@ -49,6 +49,7 @@ const Verb *const verbs[] = {
 	&verb_hub_token,
 	&verb_hub_operator,
 	&verb_hub_channel,
+	&verb_hub_audit,
 	&verb_hub_status,
 	&verb_hub_backup,
 	&verb_hub_restore,

@@ -57,9 +57,9 @@ extern const Verb verb_keep, verb_unkeep, verb_list, verb_run, verb_check, verb_
 	verb_key_show, verb_trust_new, verb_trust_sign, verb_trust_show, verb_rollout_plan,
 	verb_rollout_simulate, verb_rollout_start, verb_rollout_status, verb_rollout_pause,
 	verb_rollout_resume, verb_rollout_abort, verb_why, verb_hub_init, verb_hub_token,
-	verb_hub_operator, verb_hub_channel, verb_hub_status, verb_hub_backup, verb_hub_restore,
-	verb_nodes, verb_node_show, verb_node_swap, verb_node_stage, verb_node_cancel,
-	verb_node_revoke, verb_push, verb_join, verb_leave, verb_help;
+	verb_hub_operator, verb_hub_channel, verb_hub_audit, verb_hub_status, verb_hub_backup,
+	verb_hub_restore, verb_nodes, verb_node_show, verb_node_swap, verb_node_stage,
+	verb_node_cancel, verb_node_revoke, verb_push, verb_join, verb_leave, verb_help;
 
 /* Ends with NULL. */
 extern const Verb *const verbs[];

@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "http/body.h"
 #include "http/reply.h"
+#include "hub/audit.h"
 
 #define PATH_MAX_BYTES 512
 
@@ -62,6 +63,7 @@ const ApiRoute api_routes[] = {
 	{"POST", "/v1/rollouts/*/resume", API_OPERATOR, 200, handle_rollout_resume, NULL},
 	{"POST", "/v1/rollouts/*/abort", API_OPERATOR, 200, handle_rollout_abort, NULL},
 	{"GET", "/v1/why/*", API_OPERATOR, 200, handle_why, NULL},
+	{"GET", "/v1/audit", API_OPERATOR, 200, handle_audit, NULL},
 	{"GET", "/v1/backup", API_OPERATOR, 200, handle_backup, NULL},
 	{"GET", "/metrics", API_OPERATOR, 200, handle_metrics, NULL},
 	{0},
@@ -122,6 +124,10 @@ static int caller_by_socket(const HttpCall *call, Caller *ret, Error *err)
 	if (peer.uid != 0 && peer.uid != geteuid())
 		return error_set(err, -EPERM, "Only root and the hub's own user may; use sudo");
 	*ret = (Caller){.role = CALLER_OPERATOR, .expires_s = INT64_MAX};
+	if (peer.uid == 0)
+		(void)snprintf(ret->name, sizeof(ret->name), "root");
+	else
+		(void)snprintf(ret->name, sizeof(ret->name), "uid %u", peer.uid);
 	return 0;
 }
 
@@ -241,6 +247,24 @@ void api_begin(HttpCall *call, void *data)
 		hub_reply_error(data, call, route, &err);
 }
 
+/* An operator who wants to change something is remembered, whether it was done or not. */
+static void request_note(const Request *request, const ApiRoute *route, int r, const Error *why)
+{
+	const AuditEntry entry = {
+		.at_s = request->now_s,
+		.who = request->caller.name,
+		.method = route->method,
+		.path = request->call->path,
+		.refused = r < 0 ? why->text : NULL,
+	};
+	Error err = {0};
+
+	/* Not whoever comes along: that would be a way to fill the disk. */
+	if (route->who == API_OPERATOR && request->caller.role == CALLER_OPERATOR &&
+	    strcmp(route->method, "GET") != 0 && audit_add(request->hub->db, &entry, &err) < 0)
+		(void)fprintf(stderr, SD_ERR "%s\n", err.text);
+}
+
 void api_handle(HttpCall *call, void *data)
 {
 	_cleanup_json_ json_object *body = NULL, *answer = NULL;
@@ -266,6 +290,7 @@ void api_handle(HttpCall *call, void *data)
 	request.body = body;
 	if (r == 0)
 		r = route->handle(&request, &answer, &err);
+	request_note(&request, route, r, &err);
 	if (r < 0) {
 		hub_reply_error(hub, call, route, &err);
 	} else if (r != REQUEST_LATER) {

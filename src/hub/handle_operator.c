@@ -10,10 +10,14 @@
 #include "base/json.h"
 #include "http/reply.h"
 #include "hub/ask.h"
+#include "hub/audit.h"
 #include "hub/hub.h"
 #include "hub/node.h"
 
 /* An object with one list, which is taken over. */
+#define AUDIT_DEFAULT 100
+#define AUDIT_MAX     100000
+
 static json_object *wrap(const char *key, json_object *list)
 {
 	json_object *o = json_object_new_object();
@@ -268,6 +272,20 @@ int handle_operator_revoke(Request *request, json_object **ret_body, Error *err)
 }
 
 /* ---- the hub itself ---- */
+
+int handle_audit(Request *request, json_object **ret_body, Error *err)
+{
+	json_object *list;
+	int64_t n;
+	int r = ask_number(http_argument(request->call, "n"), "n", AUDIT_MAX, AUDIT_DEFAULT, &n,
+			   err);
+
+	if (r == 0)
+		r = audit_list(request->hub->db, n, &list, err);
+	if (r == 0)
+		*ret_body = wrap("entries", list);
+	return r;
+}
 
 int handle_backup(Request *request, json_object **ret_body, Error *err)
 {

@@ -62,7 +62,7 @@ Handler handle_health, handle_ca, handle_enrol, handle_renew, handle_report, han
 /* handle_operator.c */
 Handler handle_status, handle_nodes, handle_node, handle_revoke, handle_order_new, handle_order,
 	handle_order_cancel, handle_tokens, handle_token_new, handle_token_revoke, handle_operators,
-	handle_operator_new, handle_operator_revoke, handle_backup, handle_metrics;
+	handle_operator_new, handle_operator_revoke, handle_audit, handle_backup, handle_metrics;
 
 /* handle_release.c */
 Handler handle_releases, handle_release, handle_release_finish, handle_release_remove, handle_file,

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "hub/api.h"
+#include "hub/audit.h"
 #include "hub/fleetlock.h"
 #include "hub/host.h"
 #include "hub/listen.h"
@@ -86,7 +87,8 @@ static int hub_upkeep(Hub *hub, Error *err)
 	int r;
 
 	if ((r = credential_prune(hub->db, now_s, err)) < 0 ||
-	    (r = order_prune(hub->db, now_s, err)) < 0)
+	    (r = order_prune(hub->db, now_s, err)) < 0 ||
+	    (r = audit_prune(hub->db, now_s, err)) < 0)
 		return r;
 	if (now_s < hub->identity.renew_s)
 		return 0;

@@ -15,6 +15,7 @@ static void metric(FILE *to, const char *name, const char *type, const char *hel
 char *hub_metrics(Hub *hub, int64_t now_s)
 {
 	const HubCount *count = &hub->count;
+	RolloutCount rollouts = rollouts_count(hub->rollouts);
 	int64_t nodes = 0, open = 0;
 	char *text = NULL;
 	size_t size = 0;
@@ -35,6 +36,15 @@ char *hub_metrics(Hub *hub, int64_t now_s)
 	metric(to, "database_bytes", "gauge", "Size of the database.", (double)db_size(hub->db));
 	metric(to, "ca_expiry_seconds", "gauge", "Until the certificate authority expires.",
 	       (double)(authority_expires_s(hub->identity.authority) - now_s));
+	metric(to, "rollouts", "gauge", "Rollouts under way.", (double)rollouts.under_way);
+	metric(to, "rollouts_done", "gauge", "Rollouts that were done.", (double)rollouts.done);
+	metric(to, "rollouts_failed", "gauge", "Rollouts that were stopped or aborted.",
+	       (double)rollouts.failed);
+	metric(to, "rollout_nodes", "gauge", "Nodes of rollouts under way.",
+	       (double)rollouts.nodes);
+	metric(to, "rollout_nodes_done", "gauge", "Of these, done.", (double)rollouts.nodes_done);
+	metric(to, "rollout_nodes_failed", "gauge", "Of these, failed, returned or lost.",
+	       (double)rollouts.nodes_failed);
 	metric(to, "requests_total", "counter", "Requests answered.", (double)count->requests);
 	metric(to, "requests_refused_total", "counter", "Of these, refused.",
 	       (double)count->refused);

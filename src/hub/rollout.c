@@ -541,6 +541,35 @@ int rollouts_describe(Rollouts *r, const char *id, json_object **ret, Error *err
 	return result;
 }
 
+static bool is_failure(NodeState state)
+{
+	return state == NODE_FAILED || state == NODE_RETURNED || state == NODE_LOST;
+}
+
+RolloutCount rollouts_count(const Rollouts *r)
+{
+	RolloutCount count = {0};
+
+	for (size_t i = 0; i < r->fleet->n_rollouts; i++) {
+		const Rollout *rollout = &r->fleet->rollouts[i];
+
+		if (rollout_states[rollout->state].ended) {
+			count.done += rollout->state == ROLLOUT_DONE;
+			count.failed += rollout->state != ROLLOUT_DONE;
+			continue;
+		}
+		count.under_way++;
+		for (size_t j = 0; j < rollout->n_members; j++) {
+			NodeState state = rollout->members[j].state;
+
+			count.nodes += state != NODE_OUTSIDE;
+			count.nodes_done += state == NODE_DONE;
+			count.nodes_failed += is_failure(state);
+		}
+	}
+	return count;
+}
+
 int rollouts_why(Rollouts *r, const char *name, json_object **ret, Error *err)
 {
 	int node = fleet_node_find(r->fleet, name), rollout = fleet_rollout_find(r->fleet, name);

@@ -62,5 +62,12 @@ int rollouts_unlock(Rollouts *rollouts, const char *id, Error *err);
 int rollouts_list(Rollouts *rollouts, json_object **ret, Error *err);
 int rollouts_describe(Rollouts *rollouts, const char *id, json_object **ret, Error *err);
 
+typedef struct RolloutCount {
+	int64_t under_way, done, failed; /* nodes are those of rollouts under way */
+	int64_t nodes, nodes_done, nodes_failed;
+} RolloutCount;
+
+RolloutCount rollouts_count(const Rollouts *rollouts);
+
 /* Why a node, or a rollout, is as it is: what reason_to_json() gives.  -ENOENT. */
 int rollouts_why(Rollouts *rollouts, const char *name, json_object **ret, Error *err);

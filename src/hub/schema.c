@@ -72,5 +72,13 @@ const char *const schema_steps[] = {
 	"  ordered INTEGER NOT NULL"
 	") STRICT;"
 	"CREATE INDEX actions_ordered ON actions (ordered);",
+	"CREATE TABLE audit ("
+	"  id INTEGER PRIMARY KEY,"
+	"  at_s INTEGER NOT NULL,"
+	"  who TEXT NOT NULL,"
+	"  method TEXT NOT NULL,"
+	"  path TEXT NOT NULL,"
+	"  refused TEXT"
+	") STRICT;",
 	NULL,
 };
