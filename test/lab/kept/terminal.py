@@ -34,8 +34,14 @@ class Tmux(Kept):
             raise AssertionError(f"{error}\nThe screen of {pane}:\n{self.screen(pane)}\n{self.processes()}") from None
 
     def processes(self):
-        """What each process on a terminal waits for."""
-        return self.node.output(PROCESSES, check=False)
+        """What each process on a terminal waits for; and whether keys reach the editor at all, whatever mode it is in."""
+        found = self.node.output(PROCESSES, check=False)
+        self.keys("editor", "Escape", "a", "(reached)")
+        try:
+            self.node.wait("more keys to reach the editor", lambda: "(reached)" in self.screen("editor"), 10)
+        except Exception:
+            return f"{found}\nNo key reaches the editor"
+        return f"{found}\nWith Escape, a, (reached) the editor shows {self.screen('editor').splitlines()[0]!r}"
 
     def start(self):
         self.node.segue("run", "--unit", "tmux", "--forking", "--", "tmux", "new-session", "-d", "-x", "100", "-y",
