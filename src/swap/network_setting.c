@@ -346,6 +346,26 @@ static int carrier_list(Netlink *netlink, CarrierWait *wait, Error *err)
 	return netlink_dump(netlink, &m, carrier_note, wait, err);
 }
 
+/* The kernel takes note of a carrier up to a second after the one before (linkwatch_schedule_work()
+ * in net/core/link_watch.c), but at once for whom asks about just that link (rtnl_getlink(), since
+ * 6.8).  virtio_net has two in short: none when it is found, one when the link is raised. */
+static void carriers_ask(Netlink *netlink, const CarrierWait *wait)
+{
+	for (size_t i = 0; i < wait->saved->n; i++) {
+		NETLINK_BUFFER(buffer, 64);
+		struct ifinfomsg *asked;
+		NetlinkMessage m;
+
+		if (!wait->saved->links[i].here || wait->done[i])
+			continue;
+		netlink_message_init(&m, buffer, sizeof(buffer));
+		asked = netlink_message_begin(&m, RTM_GETLINK, 0, sizeof(*asked));
+		if (asked)
+			asked->ifi_index = (int)wait->saved->links[i].here;
+		(void)netlink_call(netlink, &m, NULL);
+	}
+}
+
 int settings_wait_carrier(Netlink *netlink, const Links *saved, int limit_ms, Error *err)
 {
 	int64_t deadline = clock_monotonic_us() + limit_ms * 1000LL;
@@ -359,8 +379,10 @@ int settings_wait_carrier(Netlink *netlink, const Links *saved, int limit_ms, Er
 	r = netlink_open(NETLINK_ROUTE, &watch, err);
 	if (r == 0)
 		r = netlink_join(&watch, RTNLGRP_LINK, err);
-	if (r == 0)
+	if (r == 0) {
+		carriers_ask(netlink, &wait);
 		r = carrier_list(netlink, &wait, err);
+	}
 	while ((r == 0 || r == -EINTR || r == -ENOBUFS) && carrier_missing(&wait)) {
 		int64_t left_us = deadline - clock_monotonic_us();
 
