@@ -9,7 +9,7 @@ SIZE = "30 100"
 
 PROCESSES = ("ps -t $(tmux list-panes -a -F '#{pane_tty}' | paste -sd,) -o pid,pgid,sid,tpgid,stat,pending,blocked,args;"
              " for pid in $(pgrep -x 'tmux: server|vi|vim.*|sh'); do echo $pid; cat /proc/$pid/syscall /proc/$pid/stack;"
-             " done; for tty in $(tmux list-panes -a -F '#{pane_tty}'); do stty -a -F $tty; done")
+             " done; ttylook $(pgrep -x 'tmux: server|vi|vim.*'); for tty in $(tmux list-panes -a -F '#{pane_tty}'); do stty -a -F $tty; done")
 
 
 class Tmux(Kept):
