@@ -36,6 +36,15 @@ static void test_many_seeds(void **state)
 	}
 }
 
+/* A node came back into a fleet whose others had gone all at once, and was waited for for ever. */
+static void test_who_comes_late(void **state)
+{
+	SimulateOptions options = {.seed = 1163, .nodes = 200, .crash_permille = 5};
+	SimulateResult result = simulated(options);
+
+	assert_kept(&options, &result);
+}
+
 /* With crashes the coordinator asks for exactly the same, in the same order. */
 static void test_crashes_change_nothing(void **state)
 {
@@ -118,6 +127,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_many_seeds),
+		cmocka_unit_test(test_who_comes_late),
 		cmocka_unit_test(test_crashes_change_nothing),
 		cmocka_unit_test(test_crash_at_every_step),
 		cmocka_unit_test(test_invariants_can_fail),

@@ -62,6 +62,7 @@ static const struct {
 	[REASON_SUPERSEDED] = {"superseded", "{node} is left to rollout {rollout}, which is more "
 					     "urgent"},
 	[REASON_LEFT] = {"left", "{node} is in none of the rollout's groups any more"},
+	[REASON_LATE] = {"late", "{node} came when all others had gone at once"},
 	[REASON_ENDED] = {"ended", "rollout {rollout} stopped before the turn of {node}"},
 	[REASON_FAILURES] = {"max-failed",
 			     "{have} of {of} nodes failed, and more than {limit} stop "

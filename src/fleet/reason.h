@@ -46,6 +46,7 @@ typedef enum ReasonCode {
 	REASON_SUPERSEDED,
 	REASON_LEFT,
 	REASON_ENDED,
+	REASON_LATE,
 	/* why a rollout waits, stops, or is refused */
 	REASON_FAILURES,
 	REASON_UNHEALTHY_AFTER,

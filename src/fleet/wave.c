@@ -251,6 +251,29 @@ static void at_once_wait(Turn *turn, const Barrier *barrier)
 	}
 }
 
+/* A gate that has failed may still pass, as often as it is asked: the others wait for that. */
+static void at_once_retry(Turn *turn)
+{
+	for (size_t i = 0; i < turn->rollout->n_members; i++) {
+		Member *member = &turn->rollout->members[i];
+
+		if (member->state == NODE_STAGED && turn->fleet->clock_us >= member->after_us)
+			member_begin(turn, (int)i, NODE_GATING);
+	}
+}
+
+/* Who comes, or comes back, after the others have gone does not go alone. */
+static void at_once_close(Turn *turn)
+{
+	Reason late = reason_make(REASON_LATE);
+
+	for (size_t i = 0; i < turn->rollout->n_members; i++) {
+		late.node = (int)i;
+		if (turn->rollout->members[i].state == NODE_WAITING)
+			member_leave(turn, (int)i, NODE_SKIPPED, &late);
+	}
+}
+
 static WaveResult at_once_decide(Turn *turn)
 {
 	Rollout *rollout = turn->rollout;
@@ -266,12 +289,17 @@ static WaveResult at_once_decide(Turn *turn)
 	}
 	if (rollout->wave == 0)
 		at_once_stage(turn);
+	else
+		at_once_close(turn);
+	if (rollout->wave == 1 && rollout->jump_us == 0)
+		at_once_retry(turn);
 	barrier = barrier_count(rollout);
 	at_once_wait(turn, &barrier);
 	if (rollout->wave == 0 && barrier.before == 0 && barrier.total > 0) {
 		if (is_enough(rollout, barrier.staged, barrier.total, &result.not_ready))
 			at_once_go(turn, NODE_STAGED, NODE_GATING);
-	} else if (rollout->wave == 1 && rollout->jump_us == 0 && barrier.between == 0) {
+	} else if (rollout->wave == 1 && rollout->jump_us == 0 &&
+		   barrier.between + barrier.staged == 0) {
 		if (is_enough(rollout, barrier.ready, barrier.total, &result.not_ready)) {
 			rollout->jump_us = turn->fleet->now_us + JUMP_LEAD_US;
 			at_once_go(turn, NODE_READY, NODE_SWAPPING);
