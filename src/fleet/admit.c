@@ -70,6 +70,23 @@ static bool group_check(const Fleet *fleet, const FleetNode *node, const Limits 
 	return true;
 }
 
+/* What one operator was promised holds whoever else takes nodes down meanwhile. */
+static bool others_check(const Fleet *fleet, const FleetNode *node, const Limits *own,
+			 AdmitFor what, Reason *ret_why)
+{
+	for (size_t i = 0; i < fleet->n_rollouts; i++) {
+		const Rollout *rollout = &fleet->rollouts[i];
+
+		if (rollout_states[rollout->state].ended || rollout->policy.all_at_once ||
+		    &rollout->policy.limits == own || !rollout->counts ||
+		    !rollout->counts[node->group].selected)
+			continue;
+		if (!group_check(fleet, node, &rollout->policy.limits, what, ret_why))
+			return false;
+	}
+	return true;
+}
+
 bool admit_limits(const Fleet *fleet, int index, const Limits *limits, AdmitFor what,
 		  Reason *ret_why)
 {
@@ -77,6 +94,7 @@ bool admit_limits(const Fleet *fleet, int index, const Limits *limits, AdmitFor 
 
 	return group_check(fleet, node, &fleet->groups[node->group].limits, what, ret_why) &&
 	       (!limits || group_check(fleet, node, limits, what, ret_why)) &&
+	       others_check(fleet, node, limits, what, ret_why) &&
 	       tie_check(&fleet->table, index, node->down, node->down && !node->changing, ret_why);
 }
 
