@@ -17,7 +17,7 @@ int fleet_new(Fleet **ret, Error *err)
 		return error_errno(err, -ENOMEM, "Making a fleet");
 	fleet->now_us = INT64_MIN;
 	fleet->lock_lease_us = LOCK_LEASE_US;
-	fleet->outdated = true;
+	fleet_change(fleet);
 	*ret = fleet;
 	return 0;
 }
@@ -145,7 +145,7 @@ int fleet_group_put(Fleet *fleet, const char *name, const Limits *limits, int *r
 		}
 		index = (int)fleet->n_groups++;
 		groups[index] = (Group){.name = copy};
-		fleet->outdated = true;
+		fleet_change(fleet);
 	}
 	if (limits)
 		fleet->groups[index].limits = *limits;
@@ -192,7 +192,7 @@ int fleet_node_put(Fleet *fleet, const char *name, const char *group, int *ret, 
 	fleet->nodes[index].group = group_index;
 	fleet->nodes[index].removed = false;
 	fleet->nodes[index].foreign = false;
-	fleet->outdated = true;
+	fleet_change(fleet);
 	if (ret)
 		*ret = index;
 	return 0;
@@ -206,7 +206,7 @@ int fleet_node_label(Fleet *fleet, int index, const char *key, const char *value
 
 	if (!key_copy || !value_copy)
 		return error_errno(err, -ENOMEM, "Labelling node %s", node->name);
-	fleet->outdated = true;
+	fleet_change(fleet);
 	for (size_t i = 0; i < node->n_labels; i++) {
 		if (strcmp(node->labels[i].key, key) != 0)
 			continue;
@@ -226,7 +226,7 @@ void fleet_node_remove(Fleet *fleet, int node)
 {
 	fleet->nodes[node].removed = true;
 	fleet->nodes[node].locked_us = -1;
-	fleet->outdated = true;
+	fleet_change(fleet);
 }
 
 void fleet_node_block(Fleet *fleet, int node, bool blocked)
@@ -258,9 +258,16 @@ int fleet_heard(Fleet *fleet, int index, bool healthy, const char *release, Erro
 	node->healthy = healthy;
 	node->seen_us = fleet->clock_us;
 	/* From now on it can be a rollout's. */
-	fleet->outdated |= node->foreign;
+	if (node->foreign)
+		fleet_change(fleet);
 	node->foreign = false;
 	return 0;
+}
+
+void fleet_change(Fleet *fleet)
+{
+	fleet->outdated = true;
+	fleet->loaded = false;
 }
 
 int fleet_refresh(Fleet *fleet, Error *err)
@@ -279,7 +286,8 @@ int fleet_refresh(Fleet *fleet, Error *err)
 	tie_table_release(&fleet->table);
 	fleet->table = table;
 	fleet->outdated = false;
-	fleet->regrouped = true;
+	fleet->regrouped |= !fleet->loaded;
+	fleet->loaded = false;
 	return 0;
 }
 

@@ -121,6 +121,7 @@ struct Fleet {
 	/* Look-up, made anew when nodes, groups, ties or rollouts have changed: */
 	bool outdated;
 	bool regrouped; /* that was done since the last step */
+	bool loaded;    /* it is to be made, and nothing has changed but that this was loaded */
 	TieTable table;
 	int *by_name; /* hash table of 2^bits places; -1: empty */
 	unsigned bits;
@@ -158,6 +159,9 @@ int fleet_node_runs(Fleet *fleet, int node, const char *release, Error *err);
 
 /* A sign of life: how the node is, and which release it runs (NULL: as before).  -ENOMEM. */
 int fleet_heard(Fleet *fleet, int node, bool healthy, const char *release, Error *err);
+
+/* Nodes, groups, ties or rollouts are others than they were. */
+void fleet_change(Fleet *fleet);
 
 /* Look-up, the order of nodes, ties: made anew if something has changed.  -ENOMEM, and then the
  * fleet is as before. */

@@ -129,7 +129,9 @@ static void obstacle_watch(Turn *turn)
 	Rollout *rollout = turn->rollout;
 	Reason why;
 
-	if (rollout->state == ROLLOUT_RUNNING && obstacle_find(turn->fleet, turn->index, &why)) {
+	/* Also what has changed between its start and its first step. */
+	if ((rollout->state == ROLLOUT_RUNNING || rollout->state == ROLLOUT_PLANNED) &&
+	    obstacle_find(turn->fleet, turn->index, &why)) {
 		rollout->state = ROLLOUT_PAUSED;
 		rollout->frozen = true;
 		rollout->why = why;
@@ -292,8 +294,9 @@ int fleet_step(Fleet *fleet, int64_t now_us, Actions *actions, Error *err)
 	fleet_go(fleet, actions);
 	/* One that has ended takes its ties with it. */
 	for (size_t i = 0; i < fleet->n_rollouts; i++)
-		fleet->outdated |= rollout_states[fleet->rollouts[i].state].ended &&
-				   fleet->rollouts[i].order != NULL;
+		if (rollout_states[fleet->rollouts[i].state].ended &&
+		    fleet->rollouts[i].order != NULL)
+			fleet_change(fleet);
 	return 0;
 }
 
@@ -362,7 +365,7 @@ int rollout_start(Fleet *fleet, const char *id, Policy *policy, int *ret, Error 
 	}
 	rollouts[index] = (Rollout){.id = copy, .policy = *policy, .moved_us = fleet->clock_us};
 	fleet->n_rollouts++;
-	fleet->outdated = true;
+	fleet_change(fleet);
 	r = fleet_refresh(fleet, err);
 	if (r == 0 &&
 	    (obstacle_find_at_start(fleet, index, &why) || obstacle_find(fleet, index, &why))) {
@@ -375,7 +378,7 @@ int rollout_start(Fleet *fleet, const char *id, Policy *policy, int *ret, Error 
 		rollouts[index].policy = (Policy){0};
 		fleet->n_rollouts--;
 		rollout_release(&rollouts[index]);
-		fleet->outdated = true;
+		fleet_change(fleet);
 		/* Its ties point into the policy. */
 		tie_table_release(&fleet->table);
 		return r;
@@ -412,7 +415,7 @@ int rollout_resume(Fleet *fleet, int index, Error *err)
 	rollout->state = ROLLOUT_RUNNING;
 	rollout->moved_us = fleet->clock_us;
 	/* The next step looks whether it can get anywhere, and pauses it again if not. */
-	fleet->outdated = true;
+	fleet_change(fleet);
 	return 0;
 }
 

@@ -104,6 +104,7 @@ int fleet_save(const Fleet *fleet, json_object **ret, Error *err)
 	json_put_int(o, "clock_us", fleet->clock_us);
 	json_put_int(o, "number", fleet->number);
 	json_put_int(o, "lock_lease_us", fleet->lock_lease_us);
+	put_true(o, "regrouped", (fleet->outdated && !fleet->loaded) || fleet->regrouped);
 	ties_to_json(&fleet->ties, o);
 	for (size_t i = 0; i < fleet->n_groups; i++)
 		(void)json_object_object_add(groups, fleet->groups[i].name,
@@ -339,6 +340,9 @@ int fleet_load(json_object *o, Fleet **ret, Error *err)
 		if (r < 0)
 			return r;
 	}
+	/* The look-up is to be made; but who has resumed a rollout in spite of what stands in its
+	 * way is not stopped again for that. */
+	fleet->loaded = !json_opt_bool(o, "regrouped", false);
 	*ret = steal_ptr(&fleet);
 	return 0;
 }
