@@ -13,7 +13,7 @@ int ledger_make(const Scenario *scenario, const World *world, Ledger *ret, Error
 	if (!ledger.nodes)
 		return error_errno(err, -ENOMEM, "Making a ledger");
 	for (int i = 0; i < scenario->n_nodes; i++)
-		ledger.nodes[i] = (LedgerNode){.healthy = true, .swapped_us = -1};
+		ledger.nodes[i] = (LedgerNode){.healthy = true, .healed_us = -1, .swapped_us = -1};
 	*ret = ledger;
 	return 0;
 }
@@ -41,6 +41,8 @@ void ledger_heard(Ledger *ledger, int index, bool healthy)
 {
 	LedgerNode *node = &ledger->nodes[index];
 
+	if (healthy && (!node->healthy || node->fresh))
+		node->healed_us = ledger->clock_us;
 	node->heard_us = ledger->clock_us;
 	node->healthy = healthy;
 	node->fresh &= !healthy;
@@ -302,9 +304,10 @@ void ledger_action(Ledger *ledger, const Action *action)
 	const WorldNode *truth = &ledger->world->nodes[action->node];
 	const Policy *policy = &ledger->scenario->policies[action->rollout];
 	bool forward = truth->swaps[action->rollout] == 0 && action->kind != ACTION_RETURN;
-	/* One that is sick after its change is sent back at once: that takes nothing from anybody.
-	 */
-	bool cure = !forward && !node->healthy;
+	/* One that is sick after its change is sent back at once: that takes nothing from anybody;
+	 * nor does it of one that becomes healthy in the step in which it is given up, and that
+	 * nobody has put back into service. */
+	bool cure = !forward && (!node->healthy || node->healed_us == node->heard_us);
 
 	if (action->number <= ledger->number)
 		ledger_broken(ledger, "twice", "number %lld is given again",

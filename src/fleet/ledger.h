@@ -18,10 +18,11 @@
 #include "fleet/world.h"
 
 typedef struct LedgerNode {
-	int64_t heard_us; /* by the ledger's clock */
-	bool healthy;     /* as was told */
-	int64_t number;   /* of the last action asked */
-	ActionKind asked; /* and not answered yet */
+	int64_t heard_us;  /* by the ledger's clock */
+	bool healthy;      /* as was told */
+	int64_t healed_us; /* when it was told to be healthy after it was not */
+	int64_t number;    /* of the last action asked */
+	ActionKind asked;  /* and not answered yet */
 	int64_t asked_us;
 	int begun;          /* as which one of the first rollout it was taken down; 0: not yet */
 	int64_t swapped_us; /* when its swap was told to have gone well; -1: not yet */
