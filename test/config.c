@@ -27,19 +27,21 @@ static void test_defaults(void **state)
 	assert_string_equal(config.kexec_append, "");
 	assert_true(config.warm);
 	assert_true(config.lazy);
+	assert_true(config.compress_ram);
 }
 
 static void test_everything(void **state)
 {
 	_cleanup_config_ Config config = {0};
 
-	assert_int_equal(parse("[segue]\nStore=ram\nStorePath=/srv/c\nGroup=adm\nOnNewKernel=swap\n"
-			       "HealthTimeoutSec=90\nKexecAppend=quiet "
-			       "memmap=1G!1G\nWarm=no\nLazy=no\nLendRam=no\nReserveRam=3G\n"
-			       "Follow=main\nWatch=/srv/"
-			       "r\nOnRelease=install\nQuota=512M\nRateIn=no\nRateOut=8M\n",
-			       &config, NULL),
-			 0);
+	assert_int_equal(
+		parse("[segue]\nStore=ram\nStorePath=/srv/c\nGroup=adm\nOnNewKernel=swap\n"
+		      "HealthTimeoutSec=90\nKexecAppend=quiet "
+		      "memmap=1G!1G\nWarm=no\nLazy=no\nLendRam=no\nCompressRam=no\nReserveRam=3G\n"
+		      "Follow=main\nWatch=/srv/"
+		      "r\nOnRelease=install\nQuota=512M\nRateIn=no\nRateOut=8M\n",
+		      &config, NULL),
+		0);
 	assert_int_equal(config.store, CONFIG_STORE_RAM);
 	assert_string_equal(config.store_path, "/srv/c");
 	assert_string_equal(config.group, "adm");
@@ -48,6 +50,7 @@ static void test_everything(void **state)
 	assert_string_equal(config.kexec_append, "quiet memmap=1G!1G");
 	assert_false(config.warm);
 	assert_false(config.lazy);
+	assert_false(config.compress_ram);
 	assert_string_equal(config.follow, "main");
 	assert_string_equal(config.watch, "/srv/r");
 	assert_int_equal(config.on_release, CONFIG_ON_RELEASE_INSTALL);

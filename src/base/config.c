@@ -268,6 +268,11 @@ static int parse_lend_ram(const char *value, Config *config, Error *err)
 	return parse_truth(value, &config->lend_ram, err);
 }
 
+static int parse_compress_ram(const char *value, Config *config, Error *err)
+{
+	return parse_truth(value, &config->compress_ram, err);
+}
+
 static int parse_follow(const char *value, Config *config, Error *err)
 {
 	if (*value)
@@ -338,6 +343,7 @@ static const struct {
 	{"Lazy", parse_lazy},
 	{"ReserveRam", parse_reserve_ram},
 	{"LendRam", parse_lend_ram},
+	{"CompressRam", parse_compress_ram},
 	{"Follow", parse_follow},
 	{"OnRelease", parse_on_release},
 	{"Watch", parse_watch},
@@ -373,6 +379,7 @@ int config_parse(const char *text, size_t size, const char *name, Config *ret, E
 		.warm = true,
 		.lazy = true,
 		.lend_ram = true,
+		.compress_ram = true,
 		.quota_bytes = QUOTA_DEFAULT,
 	};
 	int r;

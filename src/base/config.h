@@ -71,6 +71,7 @@ typedef struct Config {
 	bool lazy;                 /* let programs run while memory arrives */
 	int64_t reserve_bytes;     /* of the next kernel's memory, for captures; 0: as it is */
 	bool lend_ram;             /* let the system use the ram store's region in between */
+	bool compress_ram;         /* captures that fit the region only so */
 
 	/* Of a node of a fleet. */
 	char *follow; /* channel; NULL: none */

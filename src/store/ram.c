@@ -6,7 +6,8 @@
  * memory is lent to the system: region.h.
  *
  * The region holds an ext4 without a journal, made afresh for each swap and mounted with DAX where
- * the kernel can, so that what is written is in the region and nowhere else.
+ * the kernel can, so that what is written is in the region and nowhere else.  For captures that
+ * would not fit it holds a btrfs that compresses instead: then they go through the page cache.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -29,7 +30,12 @@
 #define RAM_MOUNT "/run/segue/store"
 #define SYSFS     "/sys"
 
-#define EXT4_MAGIC_AT (1024 + 56) /* Documentation/filesystems/ext4/super.rst */
+#define EXT4_MAGIC_AT  (1024 + 56)       /* Documentation/filesystems/ext4/super.rst */
+#define BTRFS_MAGIC_AT ((64 << 10) + 64) /* struct btrfs_super_block in btrfs_tree.h */
+#define BTRFS_MAGIC    "_BHRfS_M"
+#define MIXED_BELOW    ((uint64_t)1 << 30) /* mkfs.btrfs(8): data and metadata share small ones */
+
+#define MOUNT_FLAGS (MS_NODEV | MS_NOSUID | MS_NOEXEC | MS_NOATIME)
 
 static int ram_locate(const char *path, json_object **ret_location, int64_t *ret_free_bytes,
 		      Error *err)
@@ -60,7 +66,12 @@ static int ram_device(char ret[static REGION_DEVICE_MAX], Error *err)
 	return r < 0 ? r : region_block_device(&region, ret, err);
 }
 
-static int ram_mount(Error *err)
+static bool ram_compresses(json_object *location)
+{
+	return json_opt_bool(location, STORE_RAM_COMPRESS, false);
+}
+
+static int ram_mount(json_object *location, Error *err)
 {
 	char device[REGION_DEVICE_MAX];
 	int r = ram_device(device, err);
@@ -69,12 +80,11 @@ static int ram_mount(Error *err)
 		r = directory_make(AT_FDCWD, RAM_MOUNT, 0700, err);
 	if (r < 0)
 		return r;
-	if (mount(device, RAM_MOUNT, "ext4", MS_NODEV | MS_NOSUID | MS_NOEXEC | MS_NOATIME,
-		  "dax") == 0 ||
-	    mount(device, RAM_MOUNT, "ext4", MS_NODEV | MS_NOSUID | MS_NOEXEC | MS_NOATIME, NULL) ==
-		    0)
-		return 0;
-	return error_errno(err, -errno, "Mounting %s", device);
+	if (ram_compresses(location))
+		r = mount(device, RAM_MOUNT, "btrfs", MOUNT_FLAGS, "compress-force=zstd:1");
+	else if ((r = mount(device, RAM_MOUNT, "ext4", MOUNT_FLAGS, "dax")) < 0)
+		r = mount(device, RAM_MOUNT, "ext4", MOUNT_FLAGS, NULL);
+	return r < 0 ? error_errno(err, -errno, "Mounting %s", device) : 0;
 }
 
 static int ram_open(int *ret_dirfd, Error *err)
@@ -87,9 +97,8 @@ static int ram_open(int *ret_dirfd, Error *err)
 	return 0;
 }
 
-static int ram_make(Error *err)
+static int ext4_make(const char *device, Error *err)
 {
-	char device[REGION_DEVICE_MAX];
 	const char *const mkfs[] = {"mke2fs",
 				    "-q",
 				    "-F",
@@ -105,22 +114,51 @@ static int ram_make(Error *err)
 				    "nodiscard,root_owner=0:0",
 				    device,
 				    NULL};
-	int r = ram_device(device, err);
 
-	return r < 0 ? r : process_run(mkfs, 60000, NULL, err);
+	return process_run(mkfs, 60000, NULL, err);
+}
+
+static int btrfs_make(const char *device, uint64_t size, Error *err)
+{
+	const char *const mkfs[] = {STORE_RAM_MKFS,
+				    "-q",
+				    "-f",
+				    "-K",
+				    "-m",
+				    "single",
+				    "-d",
+				    "single",
+				    device,
+				    size < MIXED_BELOW ? "-M" : NULL,
+				    NULL};
+
+	return process_run(mkfs, 60000, NULL, err);
+}
+
+static int ram_make(json_object *location, Error *err)
+{
+	char device[REGION_DEVICE_MAX];
+	Region region;
+	int r = region_find(SYSFS, &region, err);
+
+	if (r == 0)
+		r = region_block_device(&region, device, err);
+	if (r < 0)
+		return r;
+	return ram_compresses(location) ? btrfs_make(device, region.size, err)
+					: ext4_make(device, err);
 }
 
 static int ram_reserve(json_object *location, int *ret_dirfd, Error *err)
 {
 	int r;
 
-	(void)location;
 	(void)umount2(RAM_MOUNT, 0);
 	r = region_reclaim(SYSFS, err);
 	if (r == 0)
-		r = ram_make(err);
+		r = ram_make(location, err);
 	if (r == 0)
-		r = ram_mount(err);
+		r = ram_mount(location, err);
 	if (r == 0 && chmod(RAM_MOUNT, 0700) < 0)
 		r = error_errno(err, -errno, "Setting the mode of " RAM_MOUNT);
 	return r < 0 ? r : ram_open(ret_dirfd, err);
@@ -136,9 +174,8 @@ static int ram_find(json_object *location, int *ret_dirfd, Error *err)
 {
 	int r = 0;
 
-	(void)location;
 	if (access(RAM_MOUNT "/capture.json", F_OK) < 0)
-		r = ram_mount(err);
+		r = ram_mount(location, err);
 	return r < 0 ? r : ram_open(ret_dirfd, err);
 }
 
@@ -171,20 +208,26 @@ static int ram_wipe(json_object *location, Error *err)
 	return fsync(fd) < 0 ? error_errno(err, -errno, "Wiping %s", device) : 0;
 }
 
+static bool has_magic(int fd, off_t at, const char *magic, size_t size)
+{
+	char found[16];
+
+	return pread(fd, found, size, at) == (ssize_t)size && memcmp(found, magic, size) == 0;
+}
+
 /* Whether there is a filesystem: captures that nobody has wiped, or something that is not segue's.
  * Who has mounted it keeps others from O_EXCL. */
 static bool region_is_in_use(void)
 {
-	unsigned char block[4096] = {0};
 	char device[REGION_DEVICE_MAX];
 	_cleanup_close_ int fd = -1;
 
 	if (ram_device(device, NULL) < 0)
 		return true;
 	fd = open(device, O_RDONLY | O_EXCL | O_CLOEXEC);
-	return fd < 0 || pread(fd, block, sizeof(block), 0) != (ssize_t)sizeof(block) ||
-	       (block[EXT4_MAGIC_AT] == 0x53 && block[EXT4_MAGIC_AT + 1] == 0xef) ||
-	       memcmp(block, "XFSB", 4) == 0;
+	return fd < 0 || has_magic(fd, EXT4_MAGIC_AT, "\x53\xef", 2) ||
+	       has_magic(fd, BTRFS_MAGIC_AT, BTRFS_MAGIC, strlen(BTRFS_MAGIC)) ||
+	       has_magic(fd, 0, "XFSB", 4);
 }
 
 static bool ram_holds(json_object *location)

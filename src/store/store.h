@@ -49,6 +49,11 @@ typedef struct Store {
 
 extern const Store store_disk, store_ram;
 
+/* In a location of store_ram: captures are compressed (true).  Takes a kernel with btrfs, and this
+ * program. */
+#define STORE_RAM_COMPRESS "compress"
+#define STORE_RAM_MKFS     "/usr/sbin/mkfs.btrfs"
+
 /* By the name in segue.conf: "disk", "ram"; "auto": ram where this machine has it, else disk.  NULL
  * if there is no such store. */
 const Store *store_by_name(const char *name);

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* check: the places that a swap needs on the machine, for captures and for its own files. */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/statvfs.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "base/json.h"
+#include "swap/compress.h"
 #include "swap/findings.h"
 #include "swap/kept_units.h"
 #include "swap/paths.h"
@@ -41,6 +44,53 @@ static void place_check(Plan *plan, const char *subject, const char *path, const
 				     : "is not mounted yet when segue-init needs it");
 }
 
+static int64_t compressed(int64_t bytes, unsigned percent)
+{
+	return bytes * percent / 100;
+}
+
+/* What a sample does not tell: that memory changes, and what the file system itself takes. */
+static int64_t with_margin(int64_t bytes)
+{
+	return bytes + bytes / 4 + STORE_RESERVE;
+}
+
+/* Whether captures that do not fit into memory as they are fit when they are compressed, to so many
+ * percent; `ret_why`: why not. */
+static bool store_can_compress(const Plan *plan, int64_t free_bytes, unsigned *ret_percent,
+			       Error *ret_why)
+{
+	int r = 0;
+
+	if (!plan->config.compress_ram)
+		r = error_set(ret_why, -EPERM, "CompressRam=no");
+	else if (!compress_is_possible(&plan->from) || !compress_is_possible(&plan->to))
+		r = error_set(ret_why, -EOPNOTSUPP, "a kernel has no btrfs to compress them");
+	else if (!path_exists(AT_FDCWD, STORE_RAM_MKFS))
+		r = error_set(ret_why, -ENOENT, "btrfs-progs, to compress them, is not installed");
+	else
+		r = compress_estimate(&plan->kept, ret_percent, ret_why);
+	if (r == 0 && with_margin(compressed(plan->store_need, *ret_percent)) > free_bytes)
+		r = error_set(ret_why, -ENOSPC, "compressed they have about %lld MiB",
+			      (long long)(compressed(plan->store_need, *ret_percent) >> 20));
+	return r == 0;
+}
+
+static bool store_compress(const Plan *plan, Error *ret_why)
+{
+	unsigned percent;
+
+	if (!store_can_compress(plan, plan->store_free, &percent, ret_why))
+		return false;
+	findings_add(plan->findings, SEVERITY_NOTE, "store", "ram", NULL,
+		     "captures need about %lld MiB and the region takes %lld MiB: they are "
+		     "compressed, to about %u %%",
+		     (long long)(plan->store_need >> 20), (long long)(plan->store_free >> 20),
+		     percent);
+	json_put_bool(plan->location, STORE_RAM_COMPRESS, true);
+	return true;
+}
+
 /* Makes `store` that of the plan, and tells what is wrong with it. */
 static void store_use(Plan *plan, const Store *store)
 {
@@ -57,14 +107,18 @@ static void store_use(Plan *plan, const Store *store)
 	if (store == &store_disk)
 		place_check(plan, "store", json_opt_string(plan->location, "path", "/"),
 			    STORE_REMEDY);
+	if (store == &store_ram && plan->store_free < plan->store_need &&
+	    store_compress(plan, &why))
+		return;
 	if (plan->store_free < plan->store_need)
-		findings_add(
-			plan->findings, SEVERITY_REFUSAL, "store", store->name,
-			store == &store_disk ? "free space there, or set StorePath= in segue.conf"
-					     : "boot with a larger memmap= (segue.conf(5)), or set "
-					       "Store=auto or Store=disk",
-			"captures need about %lld MiB and %lld MiB are free",
-			(long long)(plan->store_need >> 20), (long long)(plan->store_free >> 20));
+		findings_add(plan->findings, SEVERITY_REFUSAL, "store", store->name,
+			     store == &store_disk
+				     ? "free space there, or set StorePath= in segue.conf"
+				     : "boot with a larger memmap= (segue.conf(5)), or set "
+				       "Store=auto or Store=disk",
+			     "captures need about %lld MiB and %lld MiB are free%s%s",
+			     (long long)(plan->store_need >> 20),
+			     (long long)(plan->store_free >> 20), *why.text ? "; " : "", why.text);
 }
 
 int plan_choose_disk(Plan *plan, const char *why, Error *err)
@@ -85,15 +139,19 @@ int plan_choose_disk(Plan *plan, const char *why, Error *err)
 static void ram_judge(const Plan *plan, Error *ret_why)
 {
 	_cleanup_json_ json_object *location = NULL;
+	Error why = {0};
+	unsigned percent;
 	int64_t free_bytes;
 	int r = store_ram.locate(NULL, &location, &free_bytes, ret_why);
 
 	if (r == -ENODEV)
 		*ret_why = (Error){0};
-	if (r == 0 && free_bytes < plan->store_need)
+	if (r == 0 && free_bytes < plan->store_need &&
+	    !store_can_compress(plan, free_bytes, &percent, &why))
 		(void)error_set(ret_why, -ENOSPC,
-				"Captures need about %lld MiB and the region takes %lld MiB",
-				(long long)(plan->store_need >> 20), (long long)(free_bytes >> 20));
+				"Captures need about %lld MiB and the region takes %lld MiB; %s",
+				(long long)(plan->store_need >> 20), (long long)(free_bytes >> 20),
+				why.text);
 }
 
 int plan_check_store(Plan *plan, Error *err)

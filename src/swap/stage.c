@@ -63,6 +63,14 @@ static int filesystem_add(ModuleSet *set, const RootDevice *device, Error *err)
 	return r < 0 ? error_prefix(err, "Filesystem %s", device->point) : 0;
 }
 
+static int ram_add(ModuleSet *set, json_object *location, Error *err)
+{
+	bool compress = json_opt_bool(location, STORE_RAM_COMPRESS, false);
+	int r = modules_add_pmem(set, err);
+
+	return r < 0 ? r : modules_add_filesystem(set, compress ? "btrfs" : "ext4", NULL, err);
+}
+
 /* *ret_first: how many of them the root filesystem takes. */
 static int modules_collect(const Plan *plan, const Kernel *kernel, ModuleSet **ret,
 			   size_t *ret_first, Error *err)
@@ -76,8 +84,8 @@ static int modules_collect(const Plan *plan, const Kernel *kernel, ModuleSet **r
 	for (size_t i = 0; r == 0 && i < plan->n_devices; i++)
 		r = filesystem_add(set, &plan->devices[i], err);
 	*ret_first = modules_count(set);
-	if (r == 0 && strcmp(plan->store->name, "ram") == 0)
-		r = modules_add_pmem(set, err);
+	if (r == 0 && plan->store == &store_ram)
+		r = ram_add(set, plan->location, err);
 	if (r == 0)
 		r = modules_add_restore(set, err);
 	if (r < 0)

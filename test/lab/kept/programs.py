@@ -140,12 +140,14 @@ class Talk(Kept):
 
 class Hold(Kept):
     """A program with much memory, of which it rewrites a part all the time and looks at all."""
-    def __init__(self, node, name="hold", mib=128):
+    def __init__(self, node, name="hold", mib=128, words=512):
         super().__init__(node)
         self.name, self.units, self.mib = name, (f"{name}.service",), mib
+        self.words = words      # of 512 in each page that are not the same again
 
     def install(self):
-        self.node.define(self.name, f"ExecStart={BIN}/hold {self.mib} {STATE}/{self.name}")
+        self.node.define(self.name, f"Environment=HOLD_WORDS={self.words}\n"
+                                    f"ExecStart={BIN}/hold {self.mib} {STATE}/{self.name}")
 
     def slow_down(self):
         """Most of its memory is not looked at in the minutes to come."""

@@ -6,7 +6,8 @@
  * written, so that a page that is of another time, or another page's, is found.  FILE gets the
  * number of pages looked at, or what was wrong.  To each byte that a client sends to PORT it
  * answers with that number and an end of line.  While FILE.slow exists it takes its time, and much
- * of its memory is not looked at for minutes.
+ * of its memory is not looked at for minutes.  With HOLD_WORDS=N in the environment, less than 512,
+ * the first N words of each page come again and again in it, so that it can be compressed.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,6 +25,8 @@
 #define ROUND      1024 /* pages between two words to FILE */
 #define TURN       8    /* and between two looks at the client */
 #define PAUSE_US   200000
+
+static size_t fresh = PAGE_WORDS; /* words of a page that are no copies */
 
 static uint64_t next(uint64_t *state)
 {
@@ -43,7 +46,7 @@ static void page_fill(uint64_t *words, size_t page, uint32_t version)
 	uint64_t state = seed(page, version);
 
 	for (size_t i = 0; i < PAGE_WORDS; i++)
-		words[i] = next(&state);
+		words[i] = i < fresh ? next(&state) : words[i - fresh];
 }
 
 static int page_is(const uint64_t *words, size_t page, uint32_t version)
@@ -51,7 +54,7 @@ static int page_is(const uint64_t *words, size_t page, uint32_t version)
 	uint64_t state = seed(page, version);
 
 	for (size_t i = 0; i < PAGE_WORDS; i++)
-		if (words[i] != next(&state))
+		if (words[i] != (i < fresh ? next(&state) : words[i - fresh]))
 			return 0;
 	return 1;
 }
@@ -117,12 +120,15 @@ int main(int argc, char *argv[])
 				MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	uint32_t *versions = calloc(pages + 1, sizeof(*versions));
 	uint64_t state = 88172645463325252U;
+	const char *words = getenv("HOLD_WORDS");
 	char text[96];
 
 	if (file < 0 || tenth == 0 || memory == MAP_FAILED || !versions) {
 		(void)fprintf(stderr, "hold: usage: hold MIB FILE [PORT] (%s)\n", strerror(errno));
 		return 2;
 	}
+	if (words && strtoul(words, NULL, 10) > 0 && strtoul(words, NULL, 10) < PAGE_WORDS)
+		fresh = strtoul(words, NULL, 10);
 	for (size_t page = 0; page < pages; page++)
 		page_fill(memory + page * PAGE_WORDS, page, 0);
 	for (unsigned long n = 1;; n++) {

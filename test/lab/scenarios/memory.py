@@ -8,6 +8,8 @@ from suite import RESERVING, expect, scenario
 
 # MiB: of the guest's memory, the kernel keeps some 70 for itself, and the region is 512.
 TOTAL_LENT = 2048 - 150
+# More than the region takes, but not if it is compressed.
+LARGE = {"mib": 560, "words": 64}
 
 
 def total(node):
@@ -59,3 +61,34 @@ def memory(case):
         expect(total(node) > TOTAL_LENT, f"MemTotal is {total(node)} MiB")
     for one in kept:
         one.end()
+
+
+@scenario(limit=1200, **RESERVING)
+def compressed(case):
+    """Captures that fit into the region only when they are compressed."""
+    node = case.node
+    hold = Hold(node, **LARGE)
+    with case.point("start", needed=True):
+        node.configure("[segue]\nStore=auto\nCompressRam=no\n")
+        hold.install()
+        node.install()
+        hold.start()
+    with case.point("not"):
+        check = node.segue_json("check")
+        expect(check["store"]["kind"] == "disk", f"segue check tells {check['store']}")
+    with case.point("check", needed=True):
+        node.configure("[segue]\nStore=auto\n")
+        check = node.segue_json("check")
+        expect(check["store"]["kind"] == "ram" and "compressed" in str(check["findings"]), f"segue check tells {check}")
+    with case.point("swap", needed=True):
+        hold.remember(node.units(*hold.units))
+        status = node.swap()
+        expect(status["state"] == "done", f"the swap ended {status['state']}: {status.get('error')}")
+        expect(node.guest.kernel().startswith("7."), f"the kernel is {node.guest.kernel()}")
+    with case.point("nothing on disk"):
+        found = node.output("find", "/var/lib/segue", "-name", "pages-*.img", check=False)
+        expect(not found, f"found {found}")
+    with case.point(hold.name):
+        hold.check_units(node.units(*hold.units))
+        hold.check()
+    hold.end()
