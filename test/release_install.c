@@ -45,7 +45,7 @@ static int64_t now_s(void)
 }
 
 /* Release `name`, signed by Alice, of the package that there is. */
-static void release_make(const char *name, const char *cmdline, int64_t version)
+static void release_make(const char *name, const char *cmdline, const char *root, int64_t version)
 {
 	static const Roles alone = {.owners = 1 << ALICE,
 				    .owners_needed = 1,
@@ -61,6 +61,7 @@ static void release_make(const char *name, const char *cmdline, int64_t version)
 		.kernel = {.packages = packages, .n_packages = 1},
 		.name = name,
 		.cmdline = cmdline,
+		.root = root,
 		.version = version,
 		.channel = CREATE_CHANNEL,
 		.chunk_size = CHUNK,
@@ -98,7 +99,7 @@ static int set_up(void **state)
 	hook_put("postrm", "#!/bin/sh\necho \"$DEB_MAINT_PARAMS $1\" >>\"${2%/boot/*}/hooked\"\n");
 	trust_put("etc", ALICE);
 	deb_before_7("image.deb", "usr/lib/modules");
-	release_make("r", NULL, 5);
+	release_make("r", NULL, NULL, 5);
 	return 0;
 }
 
@@ -137,13 +138,18 @@ static void assert_nothing_is_installed(void)
 	assert_false(is_there("state/kernels/" KVER ".json"));
 }
 
-static void install(Installed *ret)
+static void install_one(const char *release, Installed *ret)
 {
 	const InstallPlace here = place();
 	Error err = {0};
 
-	if (release_install(&here, "r", ret, &err) < 0)
+	if (release_install(&here, release, ret, &err) < 0)
 		fail_msg("%s", err.text);
+}
+
+static void install(Installed *ret)
+{
+	install_one("r", ret);
 }
 
 static void assert_refused(const char *release, int code, const char *why)
@@ -215,7 +221,7 @@ static void test_an_older_one(void **state)
 	const InstallPlace here = place();
 	Installed installed;
 
-	release_make("newer", NULL, 6);
+	release_make("newer", NULL, NULL, 6);
 	assert_int_equal(release_install(&here, "newer", &installed, NULL), 0);
 	assert_refused("r", -ESTALE, "r");
 }
@@ -242,9 +248,29 @@ static void test_tricks(void **state)
 
 static void test_more_than_a_kernel(void **state)
 {
-	release_make("more", "quiet", 6);
-	assert_refused("more", -EOPNOTSUPP, "command line");
+	_cleanup_free_ char *root = in_top("root.img");
+
+	put("root.img", "an image", 8);
+	release_make("more", NULL, root, 6);
+	assert_refused("more", -EOPNOTSUPP, "root image");
 	assert_nothing_is_installed();
+}
+
+/* Where a swap looks for it; another release of the same kernel brings another one, or none. */
+static void test_command_line(void **state)
+{
+	static const char name[] = "state/kernels/" KVER ".cmdline";
+	_cleanup_free_ char *text = NULL;
+	Installed installed;
+
+	release_make("quiet", "quiet mitigations=auto", NULL, 7);
+	install_one("quiet", &installed);
+	text = text_of(name);
+	assert_string_equal(text, "quiet mitigations=auto");
+	release_make("loud", NULL, NULL, 8);
+	install_one("loud", &installed);
+	assert_true(installed.was_there);
+	assert_false(is_there(name));
 }
 
 /* A kernel of that version came by a package. */
@@ -338,6 +364,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_an_older_one, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_tricks, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_more_than_a_kernel, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_command_line, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_packages_are_left_alone, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_hook_fails, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_half_of_it, set_up, tear_down),

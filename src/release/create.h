@@ -18,7 +18,7 @@
 typedef struct ReleasePlan {
 	KernelSource kernel;
 	const char *root;    /* a file; NULL: none */
-	const char *cmdline; /* NULL: that of the node */
+	const char *cmdline; /* added to that of a node; NULL: nothing */
 	const char *name;    /* NULL: made from kernel and version */
 	const char *channel;
 	int64_t version; /* 0: the next one */

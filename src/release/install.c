@@ -22,8 +22,9 @@
 #include "release/kernel_files.h"
 #include "release/seen.h"
 
-#define HOME_RELEASES INSTALL_DEPOT "/" DEPOT_RELEASES
-#define RECORD_SUFFIX ".json"
+#define HOME_RELEASES  INSTALL_DEPOT "/" DEPOT_RELEASES
+#define RECORD_SUFFIX  ".json"
+#define CMDLINE_SUFFIX ".cmdline"
 
 /* ---- what this machine remembers of the kernels that came so ---- */
 
@@ -86,9 +87,12 @@ static int record_write(int state, const Manifest *manifest, bool complete, Erro
 static void record_remove(int state, const char *kernel)
 {
 	_cleanup_free_ char *name = record_name(kernel);
+	_cleanup_free_ char *cmdline = text_format(INSTALL_KERNELS "/%s" CMDLINE_SUFFIX, kernel);
 
 	if (name)
 		(void)unlinkat(state, name, 0);
+	if (cmdline)
+		(void)unlinkat(state, cmdline, 0);
 }
 
 /* ---- the release ---- */
@@ -165,10 +169,23 @@ static int scope_check(const Manifest *manifest, const char *release, Error *err
 		return error_set(err, -EOPNOTSUPP,
 				 "It brings a root image, which would have to be written over the "
 				 "system that runs; make a release without one");
-	if (manifest->cmdline)
-		return error_set(err, -EOPNOTSUPP,
-				 "It brings a command line, and a swap keeps that of the machine; "
-				 "give KexecAppend= in segue.conf, and make a release without one");
+	return 0;
+}
+
+/* What the swap to its kernel adds to the command line, which may change though the kernel does
+ * not. */
+static int cmdline_put(int state, const Manifest *manifest, Error *err)
+{
+	_cleanup_free_ char *name =
+		text_format(INSTALL_KERNELS "/%s" CMDLINE_SUFFIX, manifest->kernel);
+	const char *text = manifest->cmdline;
+
+	if (!name)
+		return error_errno(err, -ENOMEM, "Remembering the command line");
+	if (text)
+		return file_write_atomic(state, name, text, strlen(text), 0644, err);
+	if (unlinkat(state, name, 0) < 0 && errno != ENOENT)
+		return error_errno(err, -errno, "Removing %s", name);
 	return 0;
 }
 
@@ -232,7 +249,9 @@ static int install(const InstallPlace *place, const char *release, int source_fd
 		return r;
 	(void)snprintf(ret->kernel, sizeof(ret->kernel), "%s", manifest->kernel);
 	ret->was_there = r > 0;
-	return ret->was_there ? 0 : kernel_put(place, state, source, manifest, err);
+	if (!ret->was_there && (r = kernel_put(place, state, source, manifest, err)) < 0)
+		return r;
+	return cmdline_put(state, manifest, err);
 }
 
 int release_install(const InstallPlace *place, const char *release, Installed *ret, Error *err)

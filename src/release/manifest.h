@@ -39,7 +39,7 @@ typedef struct Manifest {
 	char name[DOCUMENT_NAME_MAX + 1];
 	char channel[DOCUMENT_NAME_MAX + 1];
 	char kernel[DOCUMENT_NAME_MAX + 1]; /* as uname -r says it */
-	char *cmdline;                      /* owned; NULL: that of the node */
+	char *cmdline;                      /* owned; added to that of a node; NULL: nothing */
 	int64_t version, epoch;             /* see Trust */
 	int64_t created_s, expires_s;
 	int64_t chunk_size;

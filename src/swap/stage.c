@@ -254,14 +254,33 @@ static int next_cmdline(const char *base, const char *append, char **ret, Error 
 		     : error_errno(err, -ENOMEM, "Making the command line");
 }
 
+/* What the release that the kernel came in adds; KexecAppend= comes later, and so prevails. */
+static int added_cmdline(const Plan *plan, char **ret, Error *err)
+{
+	_cleanup_free_ char *path = text_format(SEGUE_KERNELS_DIR "/%s.cmdline", plan->to.version);
+	_cleanup_free_ char *of_release = NULL;
+	const char *append = plan->config.kexec_append;
+	int r;
+
+	if (path && !path_exists(AT_FDCWD, path)) {
+		*ret = strdup(append);
+		return *ret ? 0 : error_errno(err, -ENOMEM, "Making the command line");
+	}
+	r = path ? file_read_line(AT_FDCWD, path, &of_release, err)
+		 : error_errno(err, -ENOMEM, "Making the command line");
+	return r < 0 ? r : kexec_cmdline(of_release, append, ret, err);
+}
+
 static int forward_cmdline(const Plan *plan, char **ret, Error *err)
 {
-	_cleanup_free_ char *base = NULL;
+	_cleanup_free_ char *base = NULL, *added = NULL;
 	int r = file_read_line(AT_FDCWD, "/proc/cmdline", &base, err);
 
+	if (r == 0)
+		r = added_cmdline(plan, &added, err);
 	return r < 0 ? r
-		     : next_cmdline(plan->placed_cmdline ? plan->placed_cmdline : base,
-				    plan->config.kexec_append, ret, err);
+		     : next_cmdline(plan->placed_cmdline ? plan->placed_cmdline : base, added, ret,
+				    err);
 }
 
 int stage_build(const Plan *plan, const char *id, Error *err)
