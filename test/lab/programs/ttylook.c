@@ -19,7 +19,8 @@ static void look(int pid, int number)
 	if (isatty(fd)) {
 		(void)ioctl(fd, TIOCINQ, &in);
 		(void)ioctl(fd, TIOCOUTQ, &out);
-		(void)printf("%d/%d: %d to read, %d written, flags %#x", pid, number, in, out, fcntl(fd, F_GETFL));
+		(void)printf("%d/%d: %d to read, %d written, flags %#x", pid, number, in, out,
+			     fcntl(fd, F_GETFL));
 		(void)poll(&one, 1, 0);
 		/* Asking makes the kernel take in what it had put off. */
 		(void)ioctl(fd, TIOCINQ, &in);
