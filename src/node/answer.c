@@ -11,6 +11,7 @@
 #include "node/metrics.h"
 #include "node/request.h"
 #include "swap/kept.h"
+#include "swap/reboot.h"
 #include "swap/rehearsal.h"
 #include "swap/swap.h"
 #include "swap/unit.h"
@@ -232,6 +233,30 @@ int answer_swap(const Question *question, json_object **ret_body, Error *err)
 
 	*ret_body = NULL;
 	return r < 0 ? r : swap_run(&request, err);
+}
+
+int answer_reboot(const Question *question, json_object **ret_body, Error *err)
+{
+	_cleanup_json_ json_object *body = NULL;
+	_cleanup_free_ char *loaded = NULL;
+	const char *kernel = NULL;
+	int r;
+
+	if (question->config_error)
+		return error_set(err, -ECANCELED, "%s", question->config_error);
+	if ((r = body_parse(question->body, question->body_size, &body, err)) < 0 ||
+	    (r = request_parse_reboot(body, &kernel, err)) < 0)
+		return r;
+	/* What a swap has begun is to be finished first. */
+	if (swap_unfinished())
+		return error_set(err, -EBUSY,
+				 "The last swap is not confirmed yet; segue status tells how far "
+				 "it is");
+	if ((r = reboot_start(question->config, kernel, &loaded, err)) < 0 ||
+	    (r = object_new(ret_body, err)) < 0)
+		return r;
+	json_put_string(*ret_body, "kernel", loaded);
+	return 0;
 }
 
 int answer_return(const Question *question, json_object **ret_body, Error *err)

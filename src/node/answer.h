@@ -32,6 +32,7 @@ Answer answer_check;
 Answer answer_check_progress;
 Answer answer_swap;
 Answer answer_install;
+Answer answer_reboot;
 Answer answer_swap_status;
 Answer answer_log;
 Answer answer_return;

@@ -50,6 +50,7 @@ static const Route routes[] = {
 	{"POST", "/v1/swap", CONFIG_VERB_SWAP, HOW_STARTED, 202, answer_swap, TYPE_JSON},
 	{"GET", "/v1/log", CONFIG_VERB_LOG, HOW_HERE, 200, answer_log, TYPE_JSON},
 	{"POST", "/v1/install", CONFIG_VERB_SWAP, HOW_EXCLUSIVE, 200, answer_install, TYPE_JSON},
+	{"POST", "/v1/reboot", CONFIG_VERB_SWAP, HOW_EXCLUSIVE, 202, answer_reboot, TYPE_JSON},
 	{"POST", "/v1/return", CONFIG_VERB_RETURN, HOW_EXCLUSIVE, 202, answer_return, TYPE_JSON},
 	{"GET", "/metrics", CONFIG_VERB_METRICS, HOW_HERE, 200, answer_metrics, TYPE_METRICS},
 };

@@ -61,6 +61,19 @@ int request_parse_check(json_object *body, SwapRequest *ret, Error *err)
 	return swap_take(body, true, ret, err);
 }
 
+int request_parse_reboot(json_object *body, const char **ret_kernel, Error *err)
+{
+	const char *kernel = NULL;
+	const BodyMember members[] = {{"kernel", json_type_string, &kernel}};
+	int r = body_take(body, BODY_MEMBERS(members), err);
+
+	if (r == 0)
+		r = kernel_require(kernel, err);
+	if (r == 0)
+		*ret_kernel = kernel;
+	return r;
+}
+
 int request_parse_install(json_object *body, const char **ret_release, Error *err)
 {
 	const char *release = NULL;

@@ -21,6 +21,9 @@ int request_parse_swap(json_object *body, SwapRequest *ret, Error *err);
 /* As that, and {"deep": bool}, which excludes "no_trial". */
 int request_parse_check(json_object *body, SwapRequest *ret, Error *err);
 
+/* {"kernel": "6.12..."}; NULL: not said */
+int request_parse_reboot(json_object *body, const char **ret_kernel, Error *err);
+
 /* {"release": name} */
 int request_parse_install(json_object *body, const char **ret_release, Error *err);
 

@@ -156,11 +156,11 @@ int bus_unit_start(sd_bus *bus, const char *unit, const char *mode, Error *err)
 	return bus_call_job(bus, call, unit, NULL, err);
 }
 
-int bus_unit_queue(sd_bus *bus, const char *unit, Error *err)
+int bus_unit_queue(sd_bus *bus, const char *unit, const char *mode, Error *err)
 {
 	_cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
 	int r = sd_bus_call_method(bus, BUS_SYSTEMD, BUS_SYSTEMD_PATH, BUS_SYSTEMD_MANAGER,
-				   "StartUnit", &error, NULL, "ss", unit, "replace");
+				   "StartUnit", &error, NULL, "ss", unit, mode);
 
 	return r < 0 ? bus_error_set(err, r, &error, "Starting %s", unit) : 0;
 }

@@ -41,8 +41,8 @@ int bus_call_job(sd_bus *bus, sd_bus_message *call, const char *what, sd_bus_err
 /* Starts a unit (`mode`: "replace", "isolate") and waits until that is done. */
 int bus_unit_start(sd_bus *bus, const char *unit, const char *mode, Error *err);
 
-/* Starts a unit and does not wait. */
-int bus_unit_queue(sd_bus *bus, const char *unit, Error *err);
+/* As that, and does not wait. */
+int bus_unit_queue(sd_bus *bus, const char *unit, const char *mode, Error *err);
 
 /* The manager's version, "257.13-1~deb13u1"; the caller frees it. */
 int bus_systemd_version(sd_bus *bus, char **ret, Error *err);

@@ -139,11 +139,11 @@ void settle_undo(json_object *running)
 		return;
 	(void)bus_daemon_reload(bus, NULL);
 	/* Not waited for: one that cannot start must not keep the report of the swap. */
-	(void)bus_unit_queue(bus, "default.target", NULL);
+	(void)bus_unit_queue(bus, "default.target", "replace", NULL);
 	for (size_t i = 0; i < json_length(running); i++) {
 		const char *unit = json_object_get_string(json_object_array_get_idx(running, i));
 
 		if (can_be_started(unit))
-			(void)bus_unit_queue(bus, unit, NULL);
+			(void)bus_unit_queue(bus, unit, "replace", NULL);
 	}
 }
