@@ -95,7 +95,7 @@ _segue() {
 	--unit | --description | --setenv | --cmdline | --name | --channel | --version | --expires) return ;;
 	--chunk-size | --threshold | --owner-threshold) return ;;
 	--group | --max-* | --canary | --wave | --growth | --soak | --apart | --pair | --pair-by) return ;;
-	--gate | --gate-before | --drain | --undrain) return ;;
+	--gate | --gate-before | --drain | --undrain | --event | --mode) return ;;
 	--quorum | --window | --priority | --min-ready | --expect) return ;;
 	--seed | --seeds | --nodes | --crashes) return ;;
 	--token | --fingerprint) return ;;
@@ -133,13 +133,13 @@ _segue() {
 	"rollout plan")
 		words="--group --max-unavailable --max-changing --max-unhealthy --max-unhealthy-after --max-failed"
 		words+=" --canary --wave --growth --soak --apart --pair-by --pair --quorum --window --priority"
-		words+=" --all-at-once --min-ready --expect --json --help"
+		words+=" --all-at-once --mode --min-ready --expect --json --help"
 		;;
 	"rollout start")
 		words="--group --max-unavailable --max-changing --max-unhealthy --max-unhealthy-after --max-failed"
 		words+=" --canary --wave --growth --soak --apart --pair-by --pair --quorum --window --priority"
-		words+=" --all-at-once --min-ready --expect --gate --gate-before --drain --undrain --wait --socket"
-		words+=" --json --help"
+		words+=" --all-at-once --mode --min-ready --expect --gate --gate-before --drain --undrain --event --wait"
+		words+=" --socket --json --help"
 		;;
 	"rollout status") words="--watch --socket --json --help" ;;
 	"rollout pause") words="--socket --help" ;;
@@ -157,8 +157,8 @@ _segue() {
 	"hub restore") words="--force --directory --help" ;;
 	nodes) words="--label --socket --json --help" ;;
 	"node show") words="--socket --json --help" ;;
-	"node swap") words="--kernel --release --allow-one-way --no-trial --detach --socket --json --help" ;;
-	"node stage") words="--kernel --release --allow-one-way --no-trial --detach --socket --json --help" ;;
+	"node swap") words="--kernel --release --allow-one-way --no-trial --reboot --detach --socket --json --help" ;;
+	"node stage") words="--kernel --release --allow-one-way --no-trial --reboot --detach --socket --json --help" ;;
 	"node cancel") words="--socket --help" ;;
 	"node revoke") words="--socket --help" ;;
 	push) words="--all --group --label --node --wait --detach --dry-run --name --channel --expires --key --passphrase-file --dir --socket --quiet --json --help" ;;

@@ -23,6 +23,8 @@
 #define READY_MS  20000
 #define ANSWER_MS 60000L
 
+enum { ARGUMENTS_MAX = 24 };
+
 static int state_make(const HubFixture *fixture, Error *err)
 {
 	_cleanup_free_ char *state = text_format("%s/state", fixture->directory);
@@ -41,14 +43,21 @@ static int state_make(const HubFixture *fixture, Error *err)
 			      strlen(authority_pem(authority)), 0600, err);
 }
 
-int hub_fixture_make(HubFixture *ret, Error *err)
+int hub_fixture_place(HubFixture *ret, Error *err)
 {
-	int r;
-
 	*ret = (HubFixture){.directory = "/tmp/segue-test-hub-XXXXXX"};
 	if (!mkdtemp(ret->directory))
 		return error_errno(err, -errno, "Making a directory");
 	(void)snprintf(ret->socket, sizeof(ret->socket), "%s/hub.sock", ret->directory);
+	return 0;
+}
+
+int hub_fixture_make(HubFixture *ret, Error *err)
+{
+	int r = hub_fixture_place(ret, err);
+
+	if (r < 0)
+		return r;
 	if ((r = state_make(ret, err)) < 0 || (r = hub_fixture_start(ret, err)) < 0)
 		hub_fixture_remove(ret);
 	return r;
@@ -80,8 +89,7 @@ static int ready_wait(int fd, unsigned *ret_port, Error *err)
 	return 0;
 }
 
-/* One that nobody has at the moment. */
-static unsigned port_free(void)
+unsigned port_free(void)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET,
 				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -94,17 +102,50 @@ static unsigned port_free(void)
 	return ntohs(address.sin_port);
 }
 
-int hub_fixture_start(HubFixture *fixture, Error *err)
+static _Noreturn void hub_become(const HubFixture *fixture, const char *notify)
 {
 	_cleanup_free_ char *state = text_format("%s/state", fixture->directory);
-	_cleanup_free_ char *notify = text_format("%s/notify", fixture->directory);
 	_cleanup_free_ char *listen = text_format("127.0.0.1:%u", fixture->port);
+	_cleanup_free_ char *where = text_format("127.0.0.1:%u", fixture->relay_port);
+	_cleanup_free_ char *locks = text_format("127.0.0.1:%u", fixture->fleetlock_port);
+	_cleanup_free_ char *rate = text_format("%lld", (long long)fixture->relay_rate);
 	const char *program = getenv("SEGUE_HUB"); /* NOLINT(concurrency-mt-unsafe) */
 	const char *relay = getenv("SEGUE_RELAY"); /* NOLINT(concurrency-mt-unsafe) */
-	_cleanup_free_ char *where = NULL, *locks = NULL,
-			    *rate = text_format("%lld", (long long)fixture->relay_rate);
+	const char *argv[ARGUMENTS_MAX] = {program,
+					   "--directory",
+					   state,
+					   "--listen",
+					   listen,
+					   "--socket",
+					   fixture->socket,
+					   "--relay",
+					   where,
+					   "--relay-program",
+					   relay ? relay : "/usr/bin/false",
+					   "--relay-rate",
+					   rate,
+					   "--fleetlock",
+					   locks};
+	size_t n = 15;
+
+	if (fixture->etcd) {
+		argv[n++] = "--etcd";
+		argv[n++] = fixture->etcd;
+		argv[n++] = "--address";
+		argv[n++] = listen;
+	}
+	if (fixture->publish)
+		argv[n] = "--etcd-publish";
+	(void)setenv("NOTIFY_SOCKET", notify, 1); /* NOLINT(concurrency-mt-unsafe) */
+	if (program)
+		(void)execv(program, (char *const *)(uintptr_t)argv);
+	_exit(127);
+}
+
+int hub_fixture_start(HubFixture *fixture, Error *err)
+{
+	_cleanup_free_ char *notify = text_format("%s/notify", fixture->directory);
 	_cleanup_close_ int fd = notify_open(notify, err);
-	pid_t pid;
 
 	if (fd < 0)
 		return fd;
@@ -112,21 +153,15 @@ int hub_fixture_start(HubFixture *fixture, Error *err)
 		fixture->relay_port = port_free();
 	if (fixture->fleetlock_port == 0)
 		fixture->fleetlock_port = port_free();
-	where = text_format("127.0.0.1:%u", fixture->relay_port);
-	locks = text_format("127.0.0.1:%u", fixture->fleetlock_port);
-	pid = fork();
-	if (pid == 0) {
-		(void)setenv("NOTIFY_SOCKET", notify, 1); /* NOLINT(concurrency-mt-unsafe) */
-		if (program)
-			(void)execl(program, program, "--directory", state, "--listen", listen,
-				    "--socket", fixture->socket, "--relay", where,
-				    "--relay-program", relay ? relay : "/usr/bin/false",
-				    "--relay-rate", rate, "--fleetlock", locks, (char *)NULL);
-		_exit(127);
-	}
-	if (pid < 0)
+	/* Others are told where it is before it is there. */
+	if (fixture->etcd && fixture->port == 0)
+		fixture->port = port_free();
+	fixture->pid = fork();
+	if (fixture->pid == 0)
+		hub_become(fixture, notify);
+	if (fixture->pid < 0)
 		return error_errno(err, -errno, "Starting segue-hub");
-	fixture->pid = pid;
+	fixture->publish = false;
 	return ready_wait(fd, &fixture->port, err);
 }
 

@@ -4,6 +4,7 @@
 
 #include <curl/curl.h>
 #include <json-c/json.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -17,7 +18,15 @@ typedef struct HubFixture {
 	unsigned relay_port;     /* 0: one is chosen when it starts */
 	unsigned fleetlock_port; /* of the FleetLock protocol */
 	int64_t relay_rate;      /* bytes a second; 0: no limit */
+	const char *etcd;        /* its members, as --etcd has them; NULL: it is alone */
+	bool publish;            /* --etcd-publish, at the next start */
 } HubFixture;
+
+/* Just the place for a hub that takes its state from others. */
+int hub_fixture_place(HubFixture *ret, Error *err);
+
+/* A port of this machine that nobody has at the moment; 0: there is none. */
+unsigned port_free(void);
 
 /* Makes a hub and starts it, on the port that it had before; the program is that of $SEGUE_HUB.
  * -ETIMEDOUT: it was not ready. */

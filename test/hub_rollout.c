@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Rollouts by a hub over nodes whose links and relays are processes; their swaps are made up. */
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -148,6 +150,116 @@ static void test_it_stops_at_the_canary(void **state)
 	segue(true, "why 1", "1 ");
 	segue(true, "why n0", "went back");
 	segue(true, "rollout status 1", "returned");
+}
+
+/* What happened, a line each. */
+static void assert_told(const char *part)
+{
+	_cleanup_free_ char *told = hooks_done();
+
+	if (!strstr(told, part))
+		fail_msg("\"%s\" is not in what was told: %s", part, told);
+}
+
+static void test_what_happens_is_told(void **state)
+{
+	_cleanup_free_ char *file = in_top("hooks");
+	_cleanup_free_ char *start =
+		text_format("rollout start r --soak 0 --wait --event 'echo \"$EVENT\" >>%s'", file);
+
+	nodes[1]->segued.state->answer = FAKE_REFUSES;
+	/* Who was not touched is no failure. */
+	segue(true, start, "2 of 3 nodes done");
+	assert_told("\"event\":\"rollout\",\"rollout\":\"1\",\"release\":\"r\",\"node\":null,"
+		    "\"state\":\"running\"");
+	assert_told("\"node\":\"n0\",\"state\":\"done\"");
+	assert_told("\"node\":\"n1\",\"state\":\"refused\"");
+}
+
+/* Answers one request after the other, with that status, and notes what came. */
+static pid_t web_hook_serve(unsigned port, const char *status)
+{
+	const struct sockaddr_in address = {.sin_family = AF_INET,
+					    .sin_port = htons((uint16_t)port),
+					    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	_cleanup_free_ char *file = in_top("hooks");
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	pid_t pid;
+
+	(void)setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
+	assert_int_equal(bind(listener, (const struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(listener, 8), 0);
+	pid = fork();
+	for (int client; pid == 0 && (client = accept(listener, NULL, NULL)) >= 0;) {
+		char text[4096] = "";
+		ssize_t n = 0, more;
+		FILE *to = fopen(file, "ae");
+
+		/* The body is the end of it. */
+		while (!strchr(text, '}') &&
+		       (more = read(client, text + n, sizeof(text) - 1 - (size_t)n)) > 0)
+			n += more;
+		(void)fprintf(to, "%s\n", text);
+		(void)fclose(to);
+		(void)dprintf(client,
+			      "HTTP/1.1 %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+			      status);
+		(void)close(client);
+	}
+	if (pid == 0)
+		_exit(0);
+	(void)close(listener);
+	return pid;
+}
+
+static void web_hook_end(pid_t pid)
+{
+	(void)kill(pid, SIGKILL);
+	(void)waitpid(pid, NULL, 0);
+}
+
+/* A URL in place of a command is asked, and its status counts. */
+static void test_web_hooks(void **state)
+{
+	unsigned port = port_free();
+	_cleanup_free_ char *url = text_format("http://127.0.0.1:%u/gate", port);
+	_cleanup_free_ char *start =
+		text_format("rollout start r --soak 0 --wait --gate-before %s", url);
+	pid_t server = web_hook_serve(port, "503 Not Now");
+
+	segue(false, start, "refused");
+	web_hook_end(server);
+	for (size_t i = 0; i < NODES; i++)
+		assert_untouched(i);
+	server = web_hook_serve(port, "204 Well");
+	segue(true, start, "3 of 3 nodes done");
+	web_hook_end(server);
+	assert_told("POST /gate");
+	assert_told("\"hook\":\"gate-before\",\"node\":\"n0\"");
+}
+
+static bool is_rebooted(Node *node, const char *what)
+{
+	return node->segued.state->rebooted > 0;
+}
+
+/* Programs that cannot be carried are not asked about, or the answer leads there. */
+static void test_some_are_rebooted(void **state)
+{
+	segue(true, "rollout start r --soak 0 --mode reboot", "Rollout 1");
+	await(is_rebooted, nodes[0], "the canary is rebooted");
+	assert_int_equal(nodes[0]->segued.state->checked, 0);
+	assert_non_null(strstr(nodes[0]->segued.state->request, FAKE_KERNEL));
+	for (size_t i = 0; i < NODES; i++)
+		assert_untouched(i);
+}
+
+static void test_whose_programs_stay_is_rebooted(void **state)
+{
+	nodes[0]->segued.state->answer = FAKE_REFUSES;
+	segue(true, "rollout start r --soak 0 --mode auto", "Rollout 1");
+	await(is_rebooted, nodes[0], "it is rebooted");
+	assert_true(nodes[0]->segued.state->checked > 0);
 }
 
 /* All are ready before the first jumps, and jump within a second of each other. */
@@ -307,10 +419,18 @@ static void test_mistakes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_all_are_moved),   TEST(test_it_stops_at_the_canary),
-		TEST(test_all_at_once),     TEST(test_all_at_once_or_none),
-		TEST(test_a_gate_keeps_it), TEST(test_it_outlives_the_hub),
-		TEST(test_fleetlock),       TEST(test_wishes),
+		TEST(test_all_are_moved),
+		TEST(test_it_stops_at_the_canary),
+		TEST(test_all_at_once),
+		TEST(test_all_at_once_or_none),
+		TEST(test_a_gate_keeps_it),
+		TEST(test_it_outlives_the_hub),
+		TEST(test_what_happens_is_told),
+		TEST(test_web_hooks),
+		TEST(test_some_are_rebooted),
+		TEST(test_whose_programs_stay_is_rebooted),
+		TEST(test_fleetlock),
+		TEST(test_wishes),
 		TEST(test_mistakes),
 	};
 	int r;

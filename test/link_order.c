@@ -59,6 +59,31 @@ static int take(const char *text, LinkOrder *ret, Error *err)
 	return link_order_take(given, ret, err);
 }
 
+/* By the boot that it is, and the kernel in it. */
+static void test_reboots_are_judged(void **state)
+{
+	LinkOrder order = {.id = 7, .reboot = true, .kernel = "7.3.4", .boot = "first"};
+	LinkOrder same;
+
+	same = order;
+	assert_false(link_order_judge_reboot(&same, "6.12", "first", true));
+	assert_string_equal(same.state, "");
+	assert_true(link_order_judge_reboot(&same, "6.12", "first", false));
+	assert_string_equal(same.state, "failed");
+	assert_non_null(strstr(same.message, "not gone down"));
+	same = order;
+	assert_true(link_order_judge_reboot(&same, "7.3.4", "second", true));
+	assert_string_equal(same.state, "done");
+	/* It came up with what its boot loader has. */
+	same = order;
+	assert_true(link_order_judge_reboot(&same, "6.12", "second", true));
+	assert_string_equal(same.state, "failed");
+	assert_string_equal(same.message, "6.12 runs");
+	/* The first end counts. */
+	assert_true(link_order_judge_reboot(&same, "7.3.4", "third", true));
+	assert_string_equal(same.state, "failed");
+}
+
 static void test_orders_are_checked(void **state)
 {
 	_cleanup_free_ char *long_one = malloc(300), *too_long = NULL;
@@ -70,6 +95,7 @@ static void test_orders_are_checked(void **state)
 		"{\"id\":7,\"kind\":\"swap\",\"kernel\":5}",
 		"{\"id\":7,\"kind\":\"swap\",\"run\":\"/bin/sh\"}",
 		"{\"id\":7,\"kind\":\"swap\",\"no_trial\":\"yes\"}",
+		"{\"id\":7,\"kind\":\"swap\",\"reboot\":1}",
 		"{\"id\":7,\"kind\":\"swap\",\"release\":\"../r7\"}",
 		"{\"id\":7,\"kind\":\"swap\",\"release\":\"r7\",\"kernel\":\"6.12.2\"}",
 	};
@@ -156,7 +182,9 @@ static void test_orders_outlive_a_process(void **state)
 			   .kernel = "6.1",
 			   .stage = true,
 			   .swap = "s",
-			   .no_trial = true},
+			   .boot = "b",
+			   .no_trial = true,
+			   .reboot = true},
 		  again;
 	Error err = {0};
 
@@ -181,7 +209,12 @@ static void test_hubs_are_parsed(void **state)
 		{"2001:db8::1", "[2001:db8::1]:8425"},
 		{"[2001:db8::1]", "[2001:db8::1]:8425"},
 		{"[2001:db8::1]:99", "[2001:db8::1]:99"},
+		{"a,b:99,[2001:db8::1]", "a:8425 b:99 [2001:db8::1]:8425"},
+		{"a:8425 b:99", "a:8425 b:99"},
+		{"a, b", "a:8425 b:8425"},
 		{"", NULL},
+		{",", NULL},
+		{"a,b:0", NULL},
 		{"hub:", NULL},
 		{"hub:0", NULL},
 		{"hub:65536", NULL},
@@ -228,6 +261,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_backoff_grows),
 		cmocka_unit_test(test_backoff_spreads),
+		cmocka_unit_test(test_reboots_are_judged),
 		cmocka_unit_test(test_orders_are_checked),
 		cmocka_unit_test(test_ends_are_known),
 		cmocka_unit_test(test_orders_outlive_a_process),

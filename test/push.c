@@ -346,6 +346,40 @@ static void test_older_releases_make_room(void **state)
 	assert_true(release_is(node, "s"));
 }
 
+/* As many nodes wait for orders as there are. */
+static bool all_wait(Node *node, const char *what)
+{
+	_cleanup_json_ json_object *answer = NULL;
+	int64_t n = 0;
+
+	for (size_t i = 0; i < NODES; i++)
+		n += nodes[i] != NULL;
+	return hub_fixture_ask(&hub, NULL, "GET", "/v1/status", NULL, &answer) == 200 &&
+	       json_opt_int(answer, "waiting", 0) == n;
+}
+
+static bool knows_who_counts_no_more(Node *node, const char *what)
+{
+	_cleanup_free_ char *path = text_format("%s/revoked", node->directory), *text = NULL;
+	size_t size = 0;
+
+	return file_read(AT_FDCWD, path, &text, &size, NULL) == 0 && size > 0;
+}
+
+/* Nodes that wait for orders for a minute and more do not wait for that. */
+static void test_who_counts_no_more_is_known_at_once(void **state)
+{
+	_cleanup_json_ json_object *answer = NULL;
+
+	for (size_t i = 0; i < 2; i++) {
+		link_start(node_make(i, ALICE), 0);
+		await(all_wait, nodes[i], "it waits for orders");
+	}
+	assert_false(knows_who_counts_no_more(nodes[1], ""));
+	assert_int_equal(hub_fixture_ask(&hub, NULL, "DELETE", "/v1/nodes/n0", NULL, &answer), 200);
+	await(knows_who_counts_no_more, nodes[1], "it knows the certificate");
+}
+
 static void test_what_cannot_be_pushed(void **state)
 {
 	Node *node = node_make(0, ALICE);
@@ -385,6 +419,8 @@ int main(void)
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_followers_are_sent_it, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_older_releases_make_room, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_who_counts_no_more_is_known_at_once, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(test_what_cannot_be_pushed, set_up, tear_down),
 	};
 

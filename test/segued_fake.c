@@ -104,6 +104,13 @@ static void answer_install(int fd, FakeState *state, const char *body)
 		       "\",\"was_there\":true}");
 }
 
+static void answer_reboot(int fd, FakeState *state, const char *body)
+{
+	(void)snprintf(state->request, sizeof(state->request), "%s", body);
+	state->rebooted++;
+	answer(fd, "202 Accepted", "{\"kernel\":\"" FAKE_KERNEL "\"}");
+}
+
 static void answer_check(int fd, FakeState *state, const char *body)
 {
 	(void)snprintf(state->request, sizeof(state->request), "%s", body);
@@ -128,6 +135,8 @@ static void serve(int fd, FakeState *state)
 
 	if (body && text_has_prefix(text, "POST /v1/swap "))
 		answer_swap(fd, state, body);
+	else if (body && text_has_prefix(text, "POST /v1/reboot "))
+		answer_reboot(fd, state, body);
 	else if (body && text_has_prefix(text, "POST /v1/install "))
 		answer_install(fd, state, body);
 	else if (body && text_has_prefix(text, "POST /v1/check "))

@@ -20,6 +20,7 @@ typedef struct FakeState {
 	int asked;           /* for swaps */
 	int checked;         /* asked for checks */
 	int installed;       /* asked for installations, which are busy the first time */
+	int rebooted;        /* asked for reboots, which do not come to anything here */
 	char request[512];   /* the last body of such */
 	char swap[512];      /* what GET /v1/swap answers */
 	int64_t asked_us;    /* when, monotonic */

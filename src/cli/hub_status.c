@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
+#include <string.h>
 
 #include "base/json.h"
 #include "cli/hub.h"
@@ -33,6 +34,10 @@ static int run(const VerbArguments *arguments)
 		     print_bytes(json_opt_int(o, "database_bytes", -1)).text,
 		     (long long)json_opt_int(o, "schema", 0), json_opt_string(o, "ca_sha256", "?"),
 		     owner_time(json_opt_int(o, "ca_expires_s", 0)).text);
+	if (strcmp(json_opt_string(o, "role", "alone"), "alone") != 0)
+		(void)printf("One of several: %s; %s leads\n", json_opt_string(o, "role", ""),
+			     *json_opt_string(o, "leader", "") ? json_opt_string(o, "leader", "")
+							       : "none at the moment");
 	return STATUS_DONE;
 }
 

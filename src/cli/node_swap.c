@@ -14,8 +14,8 @@
 static json_object *order_of(const VerbArguments *arguments, const char *kind)
 {
 	static const char *const texts[] = {"kernel", "release"};
-	static const char *const flags[][2] = {{"allow-one-way", "allow_one_way"},
-					       {"no-trial", "no_trial"}};
+	static const char *const flags[][2] = {
+		{"allow-one-way", "allow_one_way"}, {"no-trial", "no_trial"}, {"reboot", "reboot"}};
 	json_object *order = json_object_new_object();
 
 	json_put_string(order, "kind", kind);
@@ -102,6 +102,7 @@ static const VerbOption options[] = {
 	{"release", "RELEASE", "the kernel of that release, which is installed"},
 	{"allow-one-way", NULL, "go where the CRIU installed there cannot leave again"},
 	{"no-trial", NULL, "leave out the trial capture of each unit"},
+	{"reboot", NULL, "carry nothing: reboot into it, without the firmware"},
 	{"detach", NULL, "do not wait for the end"},
 	HUB_OPTION_SOCKET,
 	{"json", NULL, "print JSON: the order, and how it ended"},

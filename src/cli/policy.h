@@ -24,6 +24,7 @@
 		{"window", "TEXT", "as \"Sat 02:00-06:00 +01:00\"; may be repeated"},              \
 		{"priority", "N", "above other rollouts (default: 0)"},                            \
 		{"all-at-once", NULL, "every node together"},                                      \
+		{"mode", "MODE", "in-place (default), reboot, or auto"},                           \
 		{"min-ready", "PERCENT", "that all at once needs (default: 100)"},                 \
 	{                                                                                          \
 		"expect", "TIME", "that one node takes (default: 2min)"                            \

@@ -13,7 +13,8 @@ static json_object *hooks_of(const VerbArguments *arguments)
 	static const char *const names[][2] = {{"gate-before", "gate_before"},
 					       {"gate", "gate_after"},
 					       {"drain", "drain"},
-					       {"undrain", "undrain"}};
+					       {"undrain", "undrain"},
+					       {"event", "event"}};
 	json_object *hooks = json_object_new_object();
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
@@ -53,10 +54,12 @@ const Verb verb_rollout_start = {
 	.options =
 		(const VerbOption[]){
 			POLICY_OPTIONS,
-			{"gate", "COMMAND", "run here after each swap; it must exit with 0"},
-			{"gate-before", "COMMAND", "the same, before anything is done to a node"},
-			{"drain", "COMMAND", "run here to take a node out of service"},
-			{"undrain", "COMMAND", "run here to put it back"},
+			{"gate", "COMMAND|URL", "run here after each swap; it must exit with 0"},
+			{"gate-before", "COMMAND|URL",
+			 "the same, before anything is done to a node"},
+			{"drain", "COMMAND|URL", "run here to take a node out of service"},
+			{"undrain", "COMMAND|URL", "run here to put it back"},
+			{"event", "COMMAND|URL", "told what happens: $EVENT"},
 			{"wait", NULL, "until it has ended, and show how it goes"},
 			HUB_OPTION_SOCKET,
 			{"json", NULL, "print JSON"},

@@ -28,6 +28,8 @@ static const struct Failure {
 	{-EKEYREJECTED, 401, "unauthorized"},
 	{-ESTALE, 409, "refused"},
 	{-EAGAIN, 503, "unavailable"},
+	{-EHOSTUNREACH, 503, "unavailable"},
+	{-EREMOTE, 503, "unavailable"},
 };
 
 void reply_json(HttpCall *call, unsigned status, json_object *body)

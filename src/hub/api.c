@@ -74,6 +74,8 @@ const ApiRoute api_routes[] = {
 /* What is remembered of a connection: its certificate does not change. */
 typedef struct Peer {
 	Serial serial;
+	int64_t expires_s;
+	bool is_hub;
 	Error error; /* code < 0: why the certificate is none of ours */
 } Peer;
 
@@ -86,12 +88,12 @@ static int peer_new(const Hub *hub, HttpCall *call, const gnutls_datum_t *der, P
 		    Error *err)
 {
 	Peer *peer = calloc(1, sizeof(*peer));
-	int64_t expires_s;
 
 	if (!peer)
 		return error_errno(err, -ENOMEM, "Looking at a certificate");
-	(void)authority_recognise(hub->identity.authority, der, &peer->serial, &expires_s,
+	(void)authority_recognise(hub->identity.authority, der, &peer->serial, &peer->expires_s,
 				  &peer->error);
+	peer->is_hub = authority_is_hub(der);
 	*call->peer = *ret = peer;
 	return 0;
 }
@@ -111,6 +113,13 @@ static int caller_by_certificate(const Hub *hub, HttpCall *call, Caller *ret, Er
 		return r;
 	if (peer->error.code < 0)
 		return error_set(err, peer->error.code, "%s", peer->error.text);
+	/* Another hub of the same state, which has the authority's key as this one has. */
+	if (peer->is_hub) {
+		ret->role = CALLER_OPERATOR;
+		ret->expires_s = peer->expires_s;
+		(void)snprintf(ret->name, sizeof(ret->name), "hub");
+		return 0;
+	}
 	return credential_find(hub->db, &peer->serial, ret, err);
 }
 
@@ -211,6 +220,41 @@ static void hub_reply_error(Hub *hub, HttpCall *call, const ApiRoute *route, con
 	reply_error(call, err);
 }
 
+/* What only the leading hub does. */
+static bool is_for_leader(const ApiRoute *route)
+{
+	return route->who == API_NODE || strcmp(route->method, "GET") != 0;
+}
+
+/* True if another hub is to be asked, and that was answered. */
+static bool leader_tell(Hub *hub, HttpCall *call, const ApiRoute *route)
+{
+	_cleanup_json_ json_object *body = NULL;
+	json_object *error;
+	const char *leader;
+	char message[384];
+
+	if (!hub->follows || !is_for_leader(route))
+		return false;
+	leader = replica_leader(hub->replica);
+	hub->count.refused++;
+	if (!*leader) {
+		reply_fail(call, 503, "unavailable",
+			   "No hub leads at the moment; ask again in some seconds");
+		return true;
+	}
+	(void)snprintf(message, sizeof(message),
+		       "This hub follows %s, which alone can do that: ask there", leader);
+	body = json_object_new_object();
+	error = json_object_new_object();
+	json_put_string(error, "code", "follows");
+	json_put_string(error, "message", message);
+	(void)json_object_object_add(body, "error", error);
+	json_put_string(body, "leader", leader);
+	reply_json(call, 421, body);
+	return true;
+}
+
 static int request_admit(Request *request, const ApiRoute *route, Error *err)
 {
 	int r = request->call->tls
@@ -236,7 +280,7 @@ void api_begin(HttpCall *call, void *data)
 	Error err = {0};
 	int r;
 
-	if (!route || !route->receive)
+	if (!route || !route->receive || leader_tell(data, call, route))
 		return;
 	request.names[0] = path.names[0];
 	request.names[1] = path.names[1];
@@ -282,6 +326,8 @@ void api_handle(HttpCall *call, void *data)
 		reply_no_route(call, known);
 		return;
 	}
+	if (leader_tell(hub, call, route))
+		return;
 	request.names[0] = path.names[0];
 	request.names[1] = path.names[1];
 	r = request_admit(&request, route, &err);

@@ -161,13 +161,14 @@ int ask_result(json_object *body, AskResult *ret, Error *err)
 int ask_order(json_object *body, const char **ret_kind, Error *err)
 {
 	const char *kind = NULL, *kernel = NULL, *release = NULL;
-	bool one_way = false, no_trial = false;
+	bool one_way = false, no_trial = false, reboot = false;
 	const BodyMember members[] = {
 		{"kind", json_type_string, &kind},
 		{"kernel", json_type_string, &kernel},
 		{"release", json_type_string, &release},
 		{"allow_one_way", json_type_boolean, &one_way},
 		{"no_trial", json_type_boolean, &no_trial},
+		{"reboot", json_type_boolean, &reboot},
 	};
 	int r;
 

@@ -344,6 +344,22 @@ int authority_issue(const Authority *authority, const CertificateRequest *reques
 	return r;
 }
 
+bool authority_is_hub(const gnutls_datum_t *der)
+{
+	_cleanup_crt_ gnutls_x509_crt_t crt = NULL;
+	char oid[64];
+	size_t size = sizeof(oid);
+
+	if (gnutls_x509_crt_init(&crt) < 0 ||
+	    gnutls_x509_crt_import(crt, der, GNUTLS_X509_FMT_DER) < 0 ||
+	    gnutls_x509_crt_get_key_purpose_oid(crt, 0, oid, &size, NULL) < 0 ||
+	    strcmp(oid, GNUTLS_KP_TLS_WWW_SERVER) != 0)
+		return false;
+	size = sizeof(oid);
+	return gnutls_x509_crt_get_key_purpose_oid(crt, 1, oid, &size, NULL) ==
+	       GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE;
+}
+
 int authority_recognise(const Authority *authority, const gnutls_datum_t *der, Serial *ret_serial,
 			int64_t *ret_expires_s, Error *err)
 {

@@ -83,6 +83,10 @@ typedef struct CertificateRequest {
 int authority_issue(const Authority *authority, const CertificateRequest *request, int64_t now_s,
 		    Certificate *ret, Error *err);
 
+/* Whether a certificate that the authority has issued is one of a hub's: it may be a server and not
+ * a client. */
+bool authority_is_hub(const gnutls_datum_t *der);
+
 /* Whether `der` is a certificate that this authority has issued, whatever the time: -EKEYREJECTED.
  */
 int authority_recognise(const Authority *authority, const gnutls_datum_t *der, Serial *ret_serial,

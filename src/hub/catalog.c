@@ -31,6 +31,7 @@ struct Catalog {
 	size_t n_releases;
 	Chunk *chunks; /* sorted by digest */
 	size_t n_chunks;
+	struct timespec changed; /* the depot's directory, when it was read */
 };
 
 static int chunk_order(const void *a, const void *b)
@@ -89,14 +90,23 @@ static int catalog_index(Catalog *catalog, Error *err)
 	return 0;
 }
 
+static struct timespec depot_changed(const Catalog *catalog)
+{
+	struct stat st;
+
+	return fstat(catalog->depot->releases_fd, &st) < 0 ? (struct timespec){0} : st.st_mtim;
+}
+
 static int catalog_read(Catalog *catalog, Error *err)
 {
+	struct timespec changed = depot_changed(catalog);
 	char **names;
 	size_t n;
 	int r = depot_names(catalog->depot, &names, &n, err);
 
 	if (r < 0)
 		return r;
+	catalog->changed = changed;
 	catalog_clear(catalog);
 	catalog->releases = calloc(n + 1, sizeof(Release *));
 	if (!catalog->releases)
@@ -125,6 +135,16 @@ int catalog_open(Depot *depot, Catalog **ret, Error *err)
 	}
 	*ret = catalog;
 	return 0;
+}
+
+int catalog_refresh(Catalog *catalog, Error *err)
+{
+	struct timespec changed = depot_changed(catalog);
+
+	if (changed.tv_sec == catalog->changed.tv_sec &&
+	    changed.tv_nsec == catalog->changed.tv_nsec)
+		return 0;
+	return catalog_read(catalog, err);
 }
 
 size_t catalog_count(const Catalog *catalog)

@@ -15,6 +15,9 @@ typedef struct Catalog Catalog;
 int catalog_open(Depot *depot, Catalog **ret, Error *err);
 void catalog_free(Catalog *catalog);
 
+/* Another process may have changed the depot: looks again if it has. */
+int catalog_refresh(Catalog *catalog, Error *err);
+
 size_t catalog_count(const Catalog *catalog); /* of releases */
 
 /* As the API tells them; the caller puts the object.  -ENOENT. */

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* For the session extension, which Debian's library has. */
+#define SQLITE_ENABLE_SESSION        1
+#define SQLITE_ENABLE_PREUPDATE_HOOK 1
+
 #include "hub/db.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -29,6 +34,9 @@ struct Db {
 	DbMode mode;
 	Statement statements[STATEMENTS_MAX];
 	size_t n_statements;
+	DbPublish *publish;
+	void *publish_data;
+	sqlite3_session *session; /* of the transaction under way; NULL: it is not published */
 };
 
 static const struct {
@@ -148,6 +156,8 @@ void db_close(Db *db)
 {
 	if (!db)
 		return;
+	if (db->session)
+		sqlite3session_delete(db->session);
 	for (size_t i = 0; i < db->n_statements; i++)
 		(void)sqlite3_finalize(db->statements[i].prepared);
 	(void)sqlite3_close(db->sqlite);
@@ -310,12 +320,16 @@ int db_copy(Db *db, const char *path, Error *err)
 {
 	_cleanup_close_ int fd =
 		open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	DbPublish *publish = db->publish;
 	int r;
 
 	if (fd < 0)
 		return error_errno(err, -errno, "Making %s", path);
-	/* It writes into an empty file that is there. */
+	/* It writes into an empty file that is there, changes nothing here, and may be in no
+	 * transaction. */
+	db->publish = NULL;
 	r = db_run(db, NULL, err, "VACUUM INTO ?", "t", path);
+	db->publish = publish;
 	if (r == 0 && fsync(fd) < 0)
 		r = error_errno(err, -errno, "Writing %s", path);
 	if (r < 0)
@@ -423,6 +437,22 @@ int db_step(Db *db, sqlite3_stmt *statement, Error *err)
 	return r;
 }
 
+/* What changes something by itself is a transaction, too, if others are to know of it. */
+static bool is_to_be_published(const Db *db, sqlite3_stmt *statement)
+{
+	return db->publish && sqlite3_get_autocommit(db->sqlite) &&
+	       !sqlite3_stmt_readonly(statement);
+}
+
+static int statement_run(Db *db, sqlite3_stmt *statement, int *ret_changed, Error *err)
+{
+	int r = db_step(db, statement, err);
+
+	if (r == 0 && ret_changed)
+		*ret_changed = sqlite3_changes(db->sqlite);
+	return r;
+}
+
 int db_run(Db *db, int *ret_changed, Error *err, const char *sql, const char *types, ...)
 {
 	sqlite3_stmt *statement = NULL;
@@ -432,11 +462,21 @@ int db_run(Db *db, int *ret_changed, Error *err, const char *sql, const char *ty
 	va_start(ap, types);
 	r = db_prepare(db, &statement, err, sql, types, ap);
 	va_end(ap);
-	if (r == 0)
-		r = db_step(db, statement, err);
-	if (r == 0 && ret_changed)
-		*ret_changed = sqlite3_changes(db->sqlite);
-	return r;
+	if (r < 0)
+		return r;
+	if (!is_to_be_published(db, statement))
+		return statement_run(db, statement, ret_changed, err);
+	r = db_begin(db, DB_DURABLE, err);
+	return r < 0 ? r : db_end(db, statement_run(db, statement, ret_changed, err), err);
+}
+
+/* Transactions begin and end with these, which are none by themselves. */
+static int control_run(Db *db, const char *sql, Error *err)
+{
+	sqlite3_stmt *statement = NULL;
+	int r = statement_find(db, sql, &statement, err);
+
+	return r < 0 ? r : db_step(db, statement, err);
 }
 
 int db_number(Db *db, int64_t fallback, int64_t *ret, Error *err, const char *sql,
@@ -472,31 +512,89 @@ const char *db_text(sqlite3_stmt *statement, int column)
 
 /* ---- transactions ---- */
 
+/* Each hub has a row of its own there. */
+static int on_table(void *data, const char *table)
+{
+	(void)data;
+	return strcmp(table, SCHEMA_REPLICA) != 0;
+}
+
+static void session_end(Db *db)
+{
+	if (db->session)
+		sqlite3session_delete(db->session);
+	db->session = NULL;
+}
+
+static int session_begin(Db *db, Error *err)
+{
+	int result = sqlite3session_create(db->sqlite, "main", &db->session);
+
+	if (result == SQLITE_OK) {
+		sqlite3session_table_filter(db->session, on_table, NULL);
+		result = sqlite3session_attach(db->session, NULL);
+	}
+	if (result == SQLITE_OK)
+		return 0;
+	session_end(db);
+	return error_set(err, -EIO, "The database %s: %s", db->path, sqlite3_errstr(result));
+}
+
+/* Others have it, or can get it, when this returns 0. */
+static int session_publish(Db *db, Error *err)
+{
+	void *changes = NULL;
+	int size = 0, result, r = 0;
+
+	if (!db->session)
+		return 0;
+	result = sqlite3session_patchset(db->session, &size, &changes);
+	session_end(db);
+	if (result != SQLITE_OK)
+		return error_set(err, -EIO, "The database %s: %s", db->path,
+				 sqlite3_errstr(result));
+	if (size > 0)
+		r = db->publish(db->publish_data, changes, (size_t)size, err);
+	if (r == 0 && size > 0)
+		r = db_run(db, NULL, err, "UPDATE " SCHEMA_REPLICA " SET applied = applied + 1",
+			   "");
+	sqlite3_free(changes);
+	return r;
+}
+
 int db_begin(Db *db, DbMode mode, Error *err)
 {
+	int r;
+
 	/* It cannot be changed within one, and counts for the commit. */
 	if (mode != db->mode) {
-		int r = sqlite_execute(db->sqlite, db->path,
-				       mode == DB_RELAXED ? "PRAGMA synchronous = NORMAL"
-							  : "PRAGMA synchronous = FULL",
-				       err);
+		r = sqlite_execute(db->sqlite, db->path,
+				   mode == DB_RELAXED ? "PRAGMA synchronous = NORMAL"
+						      : "PRAGMA synchronous = FULL",
+				   err);
 
 		if (r < 0)
 			return r;
 		db->mode = mode;
 	}
-	return db_run(db, NULL, err, "BEGIN IMMEDIATE", "");
+	r = control_run(db, "BEGIN IMMEDIATE", err);
+	if (r == 0 && db->publish && mode == DB_DURABLE && (r = session_begin(db, err)) < 0)
+		db_rollback(db);
+	return r;
 }
 
 int db_commit(Db *db, Error *err)
 {
-	return db_run(db, NULL, err, "COMMIT", "");
+	int r = session_publish(db, err);
+
+	return r < 0 ? r : control_run(db, "COMMIT", err);
 }
 
 void db_rollback(Db *db)
 {
+	session_end(db);
 	if (!sqlite3_get_autocommit(db->sqlite))
-		(void)db_run(db, NULL, NULL, "ROLLBACK", "");
+		(void)control_run(db, "ROLLBACK", NULL);
 }
 
 int db_end(Db *db, int r, Error *err)
@@ -508,5 +606,93 @@ int db_end(Db *db, int r, Error *err)
 	}
 	if (r < 0)
 		db_rollback(db);
+	return r;
+}
+
+/* ---- replicas ---- */
+
+void db_set_publish(Db *db, DbPublish *publish, void *data)
+{
+	db->publish = publish;
+	db->publish_data = data;
+}
+
+const char *db_path(const Db *db)
+{
+	return db->path;
+}
+
+/* What the leader alone knows (DB_RELAXED) may be another here: a row that is to be changed may be
+ * missing, or one that is to be made be there. */
+static int on_conflict(void *data, int kind, sqlite3_changeset_iter *row)
+{
+	(void)data;
+	(void)row;
+	switch (kind) {
+	case SQLITE_CHANGESET_DATA:
+	case SQLITE_CHANGESET_CONFLICT:
+		return SQLITE_CHANGESET_REPLACE;
+	case SQLITE_CHANGESET_CONSTRAINT:
+		return SQLITE_CHANGESET_ABORT;
+	default:
+		return SQLITE_CHANGESET_OMIT;
+	}
+}
+
+static int changes_make(Db *db, const void *changes, size_t size, Error *err)
+{
+	int result = sqlite3changeset_apply(db->sqlite, (int)size, (void *)(uintptr_t)changes, NULL,
+					    on_conflict, NULL);
+
+	return result == SQLITE_OK
+		       ? 0
+		       : error_set(err, -EBADMSG,
+				   "The database %s does not take a change of the leading hub: %s",
+				   db->path, sqlite3_errstr(result));
+}
+
+int db_apply(Db *db, const void *changes, size_t size, int64_t number, Error *err)
+{
+	DbPublish *publish = db->publish;
+	int r;
+
+	db->publish = NULL;
+	r = db_begin(db, DB_DURABLE, err);
+	if (r == 0) {
+		r = changes_make(db, changes, size, err);
+		if (r == 0)
+			r = db_run(db, NULL, err, "UPDATE " SCHEMA_REPLICA " SET applied = ?", "i",
+				   number);
+		r = db_end(db, r, err);
+	}
+	db->publish = publish;
+	return r;
+}
+
+int db_replica_get(Db *db, char *ret_cluster, size_t room, int64_t *ret_applied, Error *err)
+{
+	sqlite3_stmt *row;
+	int r = db_query(db, &row, err, "SELECT cluster, applied FROM " SCHEMA_REPLICA, "");
+
+	if (r < 0 || (r = db_step(db, row, err)) < 0)
+		return r;
+	if (r == 0)
+		return error_set(err, -EUCLEAN, "The database %s does not say which state it is",
+				 db->path);
+	(void)snprintf(ret_cluster, room, "%s", db_text(row, 0));
+	*ret_applied = sqlite3_column_int64(row, 1);
+	(void)sqlite3_reset(row);
+	return 0;
+}
+
+int db_replica_set(Db *db, const char *cluster, int64_t applied, Error *err)
+{
+	DbPublish *publish = db->publish;
+	int r;
+
+	db->publish = NULL;
+	r = db_run(db, NULL, err, "UPDATE " SCHEMA_REPLICA " SET cluster = ?, applied = ?", "ti",
+		   cluster, applied);
+	db->publish = publish;
 	return r;
 }

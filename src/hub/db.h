@@ -11,6 +11,7 @@
 
 #include <sqlite3.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -64,6 +65,22 @@ void db_rollback(Db *db); /* nothing if none is under way */
 /* Ends what db_begin() has begun: commits if `r` is not negative, else rolls back.  Returns `r`, or
  * what the commit returned. */
 int db_end(Db *db, int r, Error *err);
+
+/* ---- several databases with the same content, see replica.h ---- */
+
+/* Is given what a durable transaction has changed before it is committed; a failure rolls it back.
+ * NULL: nobody is. */
+typedef int DbPublish(void *data, const void *changes, size_t size, Error *err);
+void db_set_publish(Db *db, DbPublish *publish, void *data);
+
+/* Makes changes that another database's transaction has made; this is transaction `number`. */
+int db_apply(Db *db, const void *changes, size_t size, int64_t number, Error *err);
+
+/* Which state it is (""; of one hub alone), and the number of its last transaction. */
+int db_replica_get(Db *db, char *ret_cluster, size_t room, int64_t *ret_applied, Error *err);
+int db_replica_set(Db *db, const char *cluster, int64_t applied, Error *err);
+
+const char *db_path(const Db *db);
 
 /*
  * A statement of `sql`, which lives as long as the database and is prepared once.  `types` are

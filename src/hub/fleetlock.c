@@ -84,6 +84,8 @@ void fleetlock_handle(HttpCall *call, void *data)
 	else if (body_parse(call->body, call->body_size, &body, &err) < 0 ||
 		 client_take(body, &client, &err) < 0)
 		refuse(call, 400, "wrong_body", err.text);
+	else if (((const Hub *)data)->follows)
+		refuse(call, 503, "follows", "Another hub leads; ask that one");
 	else
 		answer(call, data, takes, &client);
 }

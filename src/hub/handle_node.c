@@ -174,11 +174,33 @@ int handle_report(Request *request, json_object **ret_body, Error *err)
 
 /* ---- orders ---- */
 
-static void orders_send(HttpCall *call, json_object *orders)
+/* Of several hubs, another one may have made the order: a parent without an address is the hub that
+ * a node talks to. */
+static void hub_put(json_object *order, int port)
+{
+	json_object *stripes = json_opt_array(order, "stripes");
+
+	for (size_t i = 0; i < json_length(stripes); i++) {
+		json_object *parents = json_object_array_get_idx(stripes, i);
+
+		for (size_t j = 0; j < json_length(parents); j++) {
+			json_object *parent = json_object_array_get_idx(parents, j);
+
+			if (!json_object_object_get_ex(parent, "address", NULL))
+				json_put_int(parent, "port", port);
+		}
+	}
+}
+
+void orders_send(const Hub *hub, HttpCall *call, json_object *orders)
 {
 	_cleanup_json_ json_object *body = json_object_new_object();
 
-	(void)json_object_object_add(body, "orders", json_object_get(orders));
+	for (size_t i = 0; hub->replica && i < json_length(orders); i++)
+		hub_put(json_object_array_get_idx(orders, i), hub_relay_port(hub->relay));
+	(void)json_object_object_add(body, "orders",
+				     orders ? json_object_get(orders) : json_object_new_array());
+	json_put_string(body, "revoked", hub->revoked.text);
 	reply_json(call, 200, body);
 }
 
@@ -190,7 +212,7 @@ void orders_answer(Hub *hub, HttpCall *call, int64_t node, int64_t after)
 	if (order_fetch(hub->db, node, after, clock_realtime_us() / 1000000, &orders, &err) < 0)
 		reply_error(call, &err);
 	else
-		orders_send(call, orders);
+		orders_send(hub, call, orders);
 }
 
 void orders_wake(Hub *hub, int64_t node)
@@ -222,7 +244,7 @@ int handle_orders(Request *request, json_object **ret_body, Error *err)
 		r = waits_add(hub->waits, node, request->call, after, (unsigned)wait_s, err);
 		return r < 0 ? r : REQUEST_LATER;
 	}
-	orders_send(request->call, orders);
+	orders_send(hub, request->call, orders);
 	return REQUEST_LATER;
 }
 

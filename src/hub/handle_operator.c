@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -64,6 +65,8 @@ int handle_status(Request *request, json_object **ret_body, Error *err)
 	json_put_int(o, "releases", (int64_t)catalog_count(hub->catalog));
 	json_put_int(o, "database_bytes", db_size(hub->db));
 	json_put_int(o, "schema", db_schema_version());
+	json_put_string(o, "role", !hub->replica ? "alone" : hub->follows ? "follower" : "leader");
+	json_put_string(o, "leader", hub->replica ? replica_leader(hub->replica) : NULL);
 	json_put_int(o, "ca_expires_s", authority_expires_s(hub->identity.authority));
 	json_put_string(o, "ca_sha256",
 			digest_text(authority_digest(hub->identity.authority)).text);
@@ -102,9 +105,18 @@ int handle_node(Request *request, json_object **ret_body, Error *err)
 int hub_revoke(Hub *hub, int64_t now_s, Error *err)
 {
 	_cleanup_json_ json_object *serials = NULL;
+	const char *text;
+	Digest digest;
 	int r = credential_revocations(hub->db, now_s, &serials, err);
 
-	return r < 0 ? r : hub_relay_revoke(hub->relay, serials, err);
+	if (r < 0)
+		return r;
+	text = json_object_to_json_string_ext(serials, JSON_C_TO_STRING_PLAIN);
+	if ((r = digest_of(text, strlen(text), &digest, err)) < 0)
+		return r;
+	hub->revoked = digest_text(&digest);
+	waits_end(hub->waits);
+	return hub_relay_revoke(hub->relay, serials, err);
 }
 
 int handle_revoke(Request *request, json_object **ret_body, Error *err)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "hub/hook.h"
 
+#include <curl/curl.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -95,6 +96,57 @@ static char *variable(const char *name, const char *value)
 	return text_format("%s=%s", name, value ? value : "");
 }
 
+static bool is_url(const char *command)
+{
+	return text_has_prefix(command, "http://") || text_has_prefix(command, "https://");
+}
+
+static json_object *case_describe(const HookCase *c)
+{
+	json_object *o = json_object_new_object();
+
+	json_put_string(o, "hook", c->hook);
+	json_put_string(o, "node", c->node);
+	json_put_string(o, "address", c->address);
+	json_put_string(o, "group", c->group);
+	json_put_string(o, "release", c->release);
+	(void)json_object_object_add(o, "event", c->event ? json_tokener_parse(c->event) : NULL);
+	return o;
+}
+
+/* What it answers is of no interest, but whether it is well. */
+static size_t on_data(const char *data, size_t size, size_t n, const void *to)
+{
+	(void)data;
+	(void)to;
+	return size * n;
+}
+
+/* The process is one that hook_kill() ends when its time is over. */
+static _Noreturn void url_post(const HookCase *c)
+{
+	_cleanup_json_ json_object *body = case_describe(c);
+	struct curl_slist *header = curl_slist_append(NULL, "Content-Type: application/json");
+	CURL *curl = curl_easy_init();
+	CURLcode result = CURLE_OUT_OF_MEMORY;
+
+	if (curl && header) {
+		(void)curl_easy_setopt(curl, CURLOPT_URL, c->command);
+		(void)curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+		(void)curl_easy_setopt(curl, CURLOPT_FAILONERROR, 1L);
+		(void)curl_easy_setopt(curl, CURLOPT_HTTPHEADER, header);
+		(void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
+		(void)curl_easy_setopt(
+			curl, CURLOPT_POSTFIELDS,
+			json_object_to_json_string_ext(body, JSON_C_TO_STRING_PLAIN));
+		result = curl_easy_perform(curl);
+	}
+	if (result != CURLE_OK)
+		(void)fprintf(stderr, SD_WARNING "Web hook %s for node %s: %s\n", c->hook,
+			      c->node ? c->node : "", curl_easy_strerror(result));
+	_exit(result != CURLE_OK);
+}
+
 static _Noreturn void hook_become(const HookCase *c, pid_t hub)
 {
 	char *environment[] = {
@@ -103,6 +155,7 @@ static _Noreturn void hook_become(const HookCase *c, pid_t hub)
 		variable("ADDRESS", c->address),
 		variable("GROUP", c->group),
 		variable("RELEASE", c->release),
+		variable("EVENT", c->event),
 		NULL,
 	};
 	const char *const argv[] = {"/bin/sh", "-c", c->command, NULL};
@@ -115,6 +168,8 @@ static _Noreturn void hook_become(const HookCase *c, pid_t hub)
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)signal(SIGPIPE, SIG_DFL);
 	/* What it says goes to the hub's journal. */
+	if (getppid() == hub && is_url(c->command))
+		url_post(c);
 	if (getppid() == hub && dup2(null, STDIN_FILENO) == STDIN_FILENO &&
 	    dup2(STDERR_FILENO, STDOUT_FILENO) == STDOUT_FILENO)
 		(void)execve(argv[0], (char *const *)(uintptr_t)argv, environment);
@@ -174,7 +229,8 @@ bool hooks_has(const Hooks *hooks, int64_t number)
 
 int hooks_check(json_object *hooks, Error *err)
 {
-	static const char *const names[] = {"gate_before", "gate_after", "drain", "undrain"};
+	static const char *const names[] = {"gate_before", "gate_after", "drain", "undrain",
+					    "event"};
 
 	if (!hooks)
 		return 0;
@@ -191,8 +247,9 @@ int hooks_check(json_object *hooks, Error *err)
 		    !*json_object_get_string(value))
 			return error_set(
 				err, -EINVAL,
-				"\"hooks\": \"%.64s\" must be a command of at most %d bytes", key,
-				HOOK_COMMAND_MAX);
+				"\"hooks\": \"%.64s\" must be a command, or a URL, of at most %d "
+				"bytes",
+				key, HOOK_COMMAND_MAX);
 	}
 	if (!json_opt_string(hooks, "drain", NULL) != !json_opt_string(hooks, "undrain", NULL))
 		return error_set(err, -EINVAL,

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Commands of the operator's that a rollout runs beside the hub, as the hub's user: gates, and
- * taking a node out of service and putting it back.  They have NODE, ADDRESS, GROUP and RELEASE in
- * their environment, and tell by their exit status how it went.
+ * What an operator has a rollout do beside the hub, as the hub's user: gates, taking a node out of
+ * service and putting it back, telling what happens.  Each is a command, which has NODE, ADDRESS,
+ * GROUP, RELEASE and EVENT in its environment and tells by its exit status how it went; or the URL
+ * of a web hook (http:// or https://), which is sent the same with POST as JSON, and tells it by
+ * the status of its answer.
  */
 #pragma once
 
@@ -19,7 +21,9 @@ typedef struct Hooks Hooks;
 
 typedef struct HookCase {
 	const char *command;
+	const char *hook; /* which of them: "drain" */
 	const char *node, *address, *group, *release;
+	const char *event; /* JSON; NULL: it is none */
 	int64_t limit_us;
 } HookCase;
 
@@ -34,6 +38,6 @@ void hooks_free(Hooks *hooks);
 int hooks_run(Hooks *hooks, int64_t number, const HookCase *hook, Error *err);
 bool hooks_has(const Hooks *hooks, int64_t number);
 
-/* The member of "hooks" for an action's name: {"gate_before", "gate_after", "drain", "undrain":
- * commands}; -EINVAL names what is wrong, or not known. */
+/* {"gate_before", "gate_after", "drain", "undrain", "event": commands or URLs}; -EINVAL names what
+ * is wrong, or not known. */
 int hooks_check(json_object *hooks, Error *err);

@@ -11,8 +11,10 @@
 #include "hub/db.h"
 #include "hub/identity.h"
 #include "hub/relay.h"
+#include "hub/replica.h"
 #include "hub/rollout.h"
 #include "hub/wait.h"
+#include "release/digest.h"
 
 #define HUB_DIRECTORY "/var/lib/segue-hub"
 #define HUB_SOCKET    "/run/segue-hub/hub.sock"
@@ -31,6 +33,9 @@ typedef struct Hub {
 	Waits *waits;
 	HubRelay *relay;
 	Rollouts *rollouts;
+	Replica *replica;   /* NULL: this hub is alone */
+	bool follows;       /* another one leads, which alone changes anything and talks to nodes */
+	DigestText revoked; /* of the list of revoked certificates, so that nodes see it change */
 	int64_t started_s;
 	unsigned (*connections)(void *data); /* how many clients are connected */
 	void *connections_data;
@@ -83,10 +88,14 @@ Receiver receive_file, receive_signature;
 /* Answers a request of a node that waits, or has waited, for orders. */
 void orders_answer(Hub *hub, HttpCall *call, int64_t node, int64_t after);
 
+/* Sends orders, NULL for none, with what tells a node that certificates were revoked since. */
+void orders_send(const Hub *hub, HttpCall *call, json_object *orders);
+
 /* What waits of a node is sent its orders, if there are some. */
 void orders_wake(Hub *hub, int64_t node);
 
-/* The relay beside the hub takes no revoked certificate any more. */
+/* The relay beside the hub takes no revoked certificate any more, and every node that waits is told
+ * to get the list. */
 int hub_revoke(Hub *hub, int64_t now_s, Error *err);
 
 /* node_list(), with who waits for orders; the caller puts it. */

@@ -189,9 +189,9 @@ static int relay_prepare(HubRelay *relay, const Identity *identity, Error *err)
 	if (r < 0)
 		return top ? r : error_errno(err, r, "Starting the relay");
 	relay->depot = text_format("%s/depot", relay->setup.directory);
-	relay->ca = text_format("%s/ca.pem", top);
-	relay->certificate = text_format("%s/hub.pem", top);
-	relay->key = text_format("%s/hub.key", top);
+	relay->ca = text_format("%s/" HUB_RELAY_CA, relay->setup.directory);
+	relay->certificate = text_format("%s/" HUB_RELAY_CERTIFICATE, relay->setup.directory);
+	relay->key = text_format("%s/" HUB_RELAY_KEY, relay->setup.directory);
 	relay->revoked = text_format("%s/revoked", top);
 	if (!relay->depot || !relay->ca || !relay->certificate || !relay->key || !relay->revoked)
 		return error_errno(err, -ENOMEM, "Starting the relay");

@@ -12,6 +12,11 @@
 #define RELAY_HUB_PORT  "8426" /* unless another is said */
 #define RELAY_NODE_PORT 7420   /* as segue-relay(8) has it */
 
+/* Files in the hub's directory that say who the hub is. */
+#define HUB_RELAY_CA          "relay/ca.pem"
+#define HUB_RELAY_CERTIFICATE "relay/hub.pem"
+#define HUB_RELAY_KEY         "relay/hub.key"
+
 typedef struct HubRelay HubRelay;
 
 typedef struct HubRelaySetup {

@@ -13,6 +13,7 @@
 #include "fleet/lock.h"
 #include "fleet/rollout.h"
 #include "fleet/save.h"
+#include "hub/event.h"
 #include "hub/hook.h"
 #include "hub/hub.h"
 #include "hub/node.h"
@@ -27,6 +28,7 @@ struct Rollouts {
 	Hub *hub;
 	sd_event_source *tick;
 	Hooks *hooks;
+	Events *events; /* NULL: this hub does not lead */
 	Fleet *fleet;
 	json_object *commands; /* by rollout: its hooks */
 	RolloutOrders orders;
@@ -149,6 +151,7 @@ static int hook_begin(Rollouts *r, const Action *action, Error *err)
 	_cleanup_json_ json_object *nodes = NULL;
 	HookCase hook = {
 		.command = command_of(r, action),
+		.hook = action_names[action->kind],
 		.node = node->name,
 		.group = r->fleet->groups[node->group].name,
 		.release = policy->release,
@@ -207,6 +210,7 @@ static void turn(Rollouts *r)
 		(void)fprintf(stderr, SD_ERR "Rollouts: %s\n", err.text);
 		return;
 	}
+	events_look(r->events, r->fleet, r->commands);
 	actions_begin(r);
 }
 
@@ -239,7 +243,11 @@ static int node_of_number(const Rollouts *r, int64_t number)
 static void on_hook_ended(int64_t number, bool well, void *data)
 {
 	Rollouts *r = data;
-	int node = node_of_number(r, number);
+	int node;
+
+	if (events_ended(r->events, number))
+		return;
+	node = node_of_number(r, number);
 
 	if (node >= 0)
 		(void)fleet_result(r->fleet, node, number, well ? OUTCOME_OK : OUTCOME_FAILED);
@@ -376,11 +384,6 @@ static int policy_make(json_object *policy, json_object *hooks, Policy *ret, Err
 	ret->drain = json_opt_string(hooks, "drain", NULL) != NULL;
 	if (!ret->release || !*ret->release)
 		return error_set(err, -EINVAL, "\"policy\": \"release\" is missing");
-	if (ret->mode == MODE_REBOOT)
-		return error_set(
-			err, -EINVAL,
-			"\"policy\": \"mode\": nodes are not rebooted by the hub yet; leave "
-			"it out");
 	return 0;
 }
 
@@ -593,7 +596,16 @@ int rollouts_open(Hub *hub, sd_event *event, Rollouts **ret, Error *err)
 		return error_errno(err, -ENOMEM, "Starting rollouts");
 	r->hub = hub;
 	if ((result = hooks_new(event, on_hook_ended, r, &r->hooks, err)) < 0 ||
-	    (result = state_load(r, err)) < 0 || (result = nodes_load(r, err)) < 0 ||
+	    (result = state_load(r, err)) < 0 || (result = nodes_load(r, err)) < 0) {
+		rollouts_close(r);
+		return result;
+	}
+	/* Only what is asked about them. */
+	if (hub->follows) {
+		*ret = r;
+		return 0;
+	}
+	if ((result = events_new(r->hooks, r->fleet, &r->events, err)) < 0 ||
 	    (result = rollout_orders_resume(&r->orders, hub, r->fleet, now_us(), err)) < 0) {
 		rollouts_close(r);
 		return result;
@@ -614,6 +626,7 @@ void rollouts_close(Rollouts *r)
 		return;
 	(void)sd_event_source_disable_unref(r->tick);
 	hooks_free(r->hooks);
+	events_free(r->events);
 	actions_release(&r->decided);
 	actions_release(&r->pending);
 	fleet_free(r->fleet);

@@ -88,6 +88,13 @@ static json_object *release_body(const char *release)
 	return body;
 }
 
+/* Links that know nothing of it are not asked about it in vain. */
+static void reboot_put(json_object *body, bool reboot)
+{
+	if (reboot)
+		json_put_bool(body, "reboot", true);
+}
+
 static const char *kernel_now(json_object *node)
 {
 	json_object *report = NULL;
@@ -108,6 +115,7 @@ static int swap_give(RolloutOrders *orders, Hub *hub, const Fleet *fleet, const 
 
 	if (r < 0)
 		return r;
+	reboot_put(body, action->reboot);
 	kernel = kernel_now(json_object_array_get_idx(nodes, 0));
 	if (!rollout_orders_release_of(orders, policy->release, kernel))
 		json_put_string(orders->before, name, kernel);
@@ -126,6 +134,7 @@ static int return_give(const RolloutOrders *orders, Hub *hub, Fleet *fleet, cons
 		return 0;
 	}
 	json_put_string(body, "kernel", kernel);
+	reboot_put(body, action->reboot);
 	return order_give(hub, name, action->number, "swap", body, now_s, err);
 }
 
@@ -203,10 +212,6 @@ static int one_give(RolloutOrders *orders, Hub *hub, Fleet *fleet, const Action 
 
 	if (r < 0 || order || (action->at_us && action->at_us > now_us))
 		return r;
-	if (action->kind == ACTION_SWAP && action->reboot) {
-		(void)fleet_result(fleet, action->node, action->number, OUTCOME_FAILED);
-		return 0;
-	}
 	return action->kind == ACTION_SWAP
 		       ? swap_give(orders, hub, fleet, action, now_us / 1000000, err)
 		       : return_give(orders, hub, fleet, action, now_us / 1000000, err);
@@ -268,6 +273,18 @@ static Outcome outcome_of(const Ended *ended)
 	return OUTCOME_FAILED;
 }
 
+/* Nobody asks of whom is rebooted whether its programs could be carried. */
+static bool is_rebooted(const Fleet *fleet, int node, int64_t number)
+{
+	for (size_t i = 0; i < fleet->n_rollouts; i++) {
+		const Rollout *rollout = &fleet->rollouts[i];
+
+		if ((size_t)node < rollout->n_members && rollout->members[node].number == number)
+			return rollout->members[node].reboot;
+	}
+	return false;
+}
+
 int rollout_orders_ended(RolloutOrders *orders, Hub *hub, Fleet *fleet, int64_t order,
 			 int64_t now_us, Error *err)
 {
@@ -280,6 +297,7 @@ int rollout_orders_ended(RolloutOrders *orders, Hub *hub, Fleet *fleet, int64_t 
 		return r;
 	if (!strcmp(ended.kind, "fetch") && !strcmp(ended.state, "done")) {
 		body = release_body(ended.release);
+		reboot_put(body, is_rebooted(fleet, node, ended.number));
 		return order_give(hub, ended.node, ended.number, "stage", body, now_us / 1000000,
 				  err);
 	}

@@ -80,5 +80,12 @@ const char *const schema_steps[] = {
 	"  path TEXT NOT NULL,"
 	"  refused TEXT"
 	") STRICT;",
+	/* Of several hubs, which state this is, and how far: see replica.h.  Each has its own. */
+	"CREATE TABLE " SCHEMA_REPLICA " ("
+	"  id INTEGER PRIMARY KEY CHECK (id = 1),"
+	"  cluster TEXT NOT NULL,"
+	"  applied INTEGER NOT NULL"
+	") STRICT;"
+	"INSERT INTO " SCHEMA_REPLICA " VALUES (1, '', 0);",
 	NULL,
 };

@@ -32,7 +32,7 @@ static bool port_is_valid(const char *port)
 	       number <= PORT_MAX;
 }
 
-int link_hub_parse(const char *text, char **ret, Error *err)
+static int hub_parse(const char *text, char **ret, Error *err)
 {
 	uint8_t address[sizeof(struct in6_addr)];
 	bool bare = inet_pton(AF_INET6, text, address) == 1, bracket = *text == '[';
@@ -56,6 +56,34 @@ int link_hub_parse(const char *text, char **ret, Error *err)
 				 text);
 	*ret = text_format(strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
 	return *ret ? 0 : error_errno(err, -ENOMEM, "Reading the name of the hub");
+}
+
+int link_hub_parse(const char *text, char **ret, Error *err)
+{
+	_cleanup_free_ char *copy = strdup(text), *list = NULL;
+	char *rest = copy, *word;
+
+	if (!copy)
+		return error_errno(err, -ENOMEM, "Reading the name of the hub");
+	while ((word = strsep(&rest, ", "))) {
+		_cleanup_free_ char *hub = NULL;
+		char *longer;
+		int r;
+
+		/* Two separators in a row, as in "a, b". */
+		if (!*word && list)
+			continue;
+		r = hub_parse(word, &hub, err);
+		if (r < 0)
+			return r;
+		longer = list ? text_format("%s %s", list, hub) : strdup(hub);
+		if (!longer)
+			return error_errno(err, -ENOMEM, "Reading the name of the hub");
+		free(list);
+		list = longer;
+	}
+	*ret = steal_ptr(&list);
+	return 0;
 }
 
 static int name_parse(const char *text, char **ret, Error *err)

@@ -5,15 +5,16 @@
 #include "base/error.h"
 
 typedef struct LinkConfig {
-	char *hub;  /* HOST:PORT, an IPv6 address in brackets */
+	char *hub;  /* HOST:PORT, an IPv6 address in brackets; several hubs of one state: with
+		     * spaces between them */
 	char *name; /* of this node */
 } LinkConfig;
 
 void link_config_release(LinkConfig *config);
 #define _cleanup_link_config_ __attribute__((cleanup(link_config_release)))
 
-/* "hub.example.org", "192.0.2.1:8425", "2001:db8::1", "[2001:db8::1]:8425" in the form above; the
- * caller frees it.  -EINVAL. */
+/* "hub.example.org", "192.0.2.1:8425", "2001:db8::1", "[2001:db8::1]:8425", or a list of these with
+ * commas or spaces, in the form above; the caller frees it.  -EINVAL. */
 int link_hub_parse(const char *text, char **ret, Error *err);
 
 /* -ENOENT: there is no such file; -EBADMSG, -EINVAL: it is wrong. */

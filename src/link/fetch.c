@@ -138,6 +138,7 @@ static int fetch_begin(LinkFetch *f, Session *session, json_object *given, Error
 	if (r < 0)
 		fetch_end(f, "failed", why.text);
 	f->moved_us = f->told_us = clock_monotonic_us();
+	(void)snprintf(f->hub, sizeof(f->hub), "%s", session_hub(session));
 	return 0;
 }
 
@@ -305,15 +306,30 @@ bool link_fetch_listen(LinkFetch *f, Session *session)
 	if (!f->order || *f->state)
 		return false;
 	fetch_hear(f, session);
-	quiet_check(f);
+	f->moved_us = clock_monotonic_us();
 	return !*f->state;
+}
+
+/* Another hub leads now, which gives the order again, with itself for a parent; what has come is
+ * there. */
+static bool is_of_another_hub(const LinkFetch *f, const Session *session)
+{
+	return !*f->state && strcmp(f->hub, session_hub(session)) != 0;
 }
 
 int link_fetch_follow(LinkFetch *f, Session *session, Error *err)
 {
 	int r;
 
-	if (link_fetch_listen(f, session))
+	if (is_of_another_hub(f, session)) {
+		fetch_drop(f);
+		return 0;
+	}
+	if (!*f->state) {
+		fetch_hear(f, session);
+		quiet_check(f);
+	}
+	if (!*f->state)
 		return progress_tell(f, session, err);
 	r = result_tell(session, f->order, f->state, f->message, err);
 	if (r < 0 && !result_is_settled(r))

@@ -34,6 +34,7 @@ typedef struct LinkFetch {
 	LinkFetchSetup setup;
 	LinkRelay relay;
 	int64_t order; /* 0: none */
+	char hub[256]; /* that has given it, and is one of those it comes from */
 	Manifest *manifest;
 	json_object *command; /* for the relay */
 	int starts;           /* of the relay for this order */
@@ -62,7 +63,8 @@ int link_fetch_begin(LinkFetch *fetch, Session *session, json_object *given, Err
  * all get their orders. */
 void link_fetch_prepare(LinkFetch *fetch, Session *session);
 
-/* Goes on for a moment, without the hub; false: there is no order, or it is over. */
+/* Goes on for a moment, without the hub, whose silence is nothing that the order fails of; false:
+ * there is no order, or it is over. */
 bool link_fetch_listen(LinkFetch *fetch, Session *session);
 
 /* Goes on for a moment, and tells the hub.  As link_fetch_begin(). */

@@ -25,12 +25,14 @@
 #include "link/result.h"
 #include "link/revoked.h"
 #include "link/state.h"
+#include "release/digest.h"
 
 #define ANSWER_S       30L
 #define WAIT_S         45 /* for orders, and up to as long again, so that nodes do not march in step */
 #define WAIT_SPREAD_S  30
 #define FOLLOW_MS      500
 #define PATIENCE_US    ((int64_t)60 * 1000000)  /* for a swap that was asked for to show */
+#define SHUTDOWN_US    ((int64_t)900 * 1000000) /* for a machine to stop what runs on it */
 #define REVOKED_US     ((int64_t)300 * 1000000) /* between questions for revoked certificates */
 #define RENEW_AGAIN_S  3600
 #define RENEW_SPREAD   10 /* nodes that joined together spread over a tenth of the life */
@@ -51,6 +53,7 @@ typedef struct Link {
 	char *told;          /* as the hub knows it; NULL: nothing since it was reached */
 	int64_t look_us;     /* when to look next */
 	int64_t revoked_us;  /* when to ask next which certificates are revoked */
+	DigestText revoked;  /* what the hub said of them last */
 	int64_t renew_s;     /* when to get the next certificate */
 	bool renewing;       /* because the hub did not take this one */
 } Link;
@@ -265,10 +268,12 @@ static void order_ask(Link *link)
 	Error err = {0};
 	int r;
 
-	(void)fprintf(stderr, SD_NOTICE "Order %lld: swap to %s\n", (long long)order->id,
+	(void)fprintf(stderr, SD_NOTICE "Order %lld: %s to %s\n", (long long)order->id,
+		      order->reboot ? "reboot" : "swap",
 		      *order->kernel ? order->kernel : "the newest kernel");
-	link->patient_until_us = clock_monotonic_us() + PATIENCE_US;
-	r = machine_swap(link->options->socket, order, &err);
+	link->patient_until_us = clock_monotonic_us() + (order->reboot ? SHUTDOWN_US : PATIENCE_US);
+	r = order->reboot ? machine_reboot(link->options->socket, order, &err)
+			  : machine_swap(link->options->socket, order, &err);
 	/* If segued went away meanwhile it may have begun. */
 	if (r < 0 && r != -ECONNRESET)
 		link_order_end(order, "failed", err.text);
@@ -298,7 +303,9 @@ static void order_prepare(Link *link)
 	if (r < 0)
 		link_order_end(order, "failed", err.text);
 	else if (order->stage)
-		link_order_end(order, "done", "the kernel is here, and a swap could be");
+		link_order_end(order, "done",
+			       order->reboot ? "the kernel is here"
+					     : "the kernel is here, and a swap could be");
 	order_keep(link, &err);
 	if (!*order->state)
 		order_ask(link);
@@ -315,6 +322,8 @@ static int order_begin(Link *link, json_object *given, Error *err)
 				 wrong.text);
 	if (r == 0)
 		r = machine_last_swap(link->options->socket, order.before, &wrong);
+	if (r == 0)
+		r = machine_boot(order.boot, &wrong);
 	if (r < 0) {
 		link_order_end(&order, "failed", wrong.text);
 		link->order = order;
@@ -347,6 +356,17 @@ static void on_release_came(const Manifest *manifest, void *data)
 	order_start(link, &order);
 }
 
+/* Nobody that counts no more takes part in anything from the moment when that is so. */
+static void revoked_note(Link *link, json_object *answer)
+{
+	const char *revoked = json_opt_string(answer, "revoked", "");
+
+	if (!strcmp(revoked, link->revoked.text))
+		return;
+	(void)snprintf(link->revoked.text, sizeof(link->revoked.text), "%s", revoked);
+	link->revoked_us = 0;
+}
+
 static int orders_wait(Link *link, Error *err)
 {
 	_cleanup_json_ json_object *answer = NULL;
@@ -362,12 +382,11 @@ static int orders_wait(Link *link, Error *err)
 	session_set_tick(link->session, on_short_tick, link);
 	if (r < 0)
 		return r == -EINTR ? 0 : r;
+	revoked_note(link, answer);
 	orders = json_opt_array(answer, "orders");
 	if (json_length(orders) == 0)
 		return 0;
 	first = json_object_array_get_idx(orders, 0);
-	/* Nobody that counts no more is to take part in it. */
-	link->revoked_us = 0;
 	return link->fetch.setup.program && link_fetch_is_given(first)
 		       ? link_fetch_begin(&link->fetch, link->session, first, err)
 		       : order_begin(link, first, err);

@@ -62,16 +62,25 @@ static json_object *kept_of(json_object *node)
 	return kept;
 }
 
+int machine_boot(char ret[ORDER_TEXT_MAX + 1], Error *err)
+{
+	_cleanup_free_ char *boot = NULL;
+	int r = file_read_line(AT_FDCWD, "/proc/sys/kernel/random/boot_id", &boot, err);
+
+	if (r == 0)
+		(void)snprintf(ret, ORDER_TEXT_MAX + 1, "%s", boot);
+	return r;
+}
+
 int machine_report(const char *socket, const char *follows, json_object **ret, Error *err)
 {
 	_cleanup_json_ json_object *node = NULL, *units = NULL, *swap = NULL;
 	_cleanup_json_ json_object *report = json_object_new_object();
-	_cleanup_free_ char *boot = NULL;
+	char boot[ORDER_TEXT_MAX + 1];
 	int r;
 
 	if ((r = look(socket, "/v1/status", &node, err)) < 0 ||
-	    (r = look(socket, "/v1/swap", &swap, err)) < 0 ||
-	    (r = file_read_line(AT_FDCWD, "/proc/sys/kernel/random/boot_id", &boot, err)) < 0)
+	    (r = look(socket, "/v1/swap", &swap, err)) < 0 || (r = machine_boot(boot, err)) < 0)
 		return r;
 	(void)look(socket, "/v1/units", &units, NULL);
 	json_put_string(report, "kernel", json_opt_string(node, "kernel", ""));
@@ -126,6 +135,20 @@ int machine_swap(const char *socket, LinkOrder *order, Error *err)
 	return r;
 }
 
+int machine_reboot(const char *socket, LinkOrder *order, Error *err)
+{
+	_cleanup_json_ json_object *body = json_object_new_object(), *answer = NULL;
+	int r;
+
+	if (*order->kernel)
+		json_put_string(body, "kernel", order->kernel);
+	r = segued_ask(socket, "POST", "/v1/reboot", body, SWAP_MS, &answer, err);
+	if (r == 0)
+		(void)snprintf(order->kernel, sizeof(order->kernel), "%s",
+			       json_opt_string(answer, "kernel", ""));
+	return r;
+}
+
 int machine_install(const char *socket, LinkOrder *order, Error *err)
 {
 	_cleanup_json_ json_object *body = json_object_new_object(), *answer = NULL;
@@ -168,10 +191,17 @@ int machine_check(const char *socket, const LinkOrder *order, Error *err)
 int machine_judge(const char *socket, LinkOrder *order, bool patient, Error *err)
 {
 	_cleanup_json_ json_object *node = NULL, *swap = NULL, *log = NULL;
-	int r;
+	char boot[ORDER_TEXT_MAX + 1];
+	int r = look(socket, "/v1/status", &node, err);
 
-	if ((r = look(socket, "/v1/status", &node, err)) < 0 ||
-	    (r = look(socket, "/v1/swap", &swap, err)) < 0 ||
+	if (r < 0)
+		return r;
+	if (order->reboot)
+		return (r = machine_boot(boot, err)) < 0
+			       ? r
+			       : link_order_judge_reboot(order, json_opt_string(node, "kernel", ""),
+							 boot, patient);
+	if ((r = look(socket, "/v1/swap", &swap, err)) < 0 ||
 	    (r = look(socket, "/v1/log", &log, err)) < 0)
 		return r;
 	return link_order_judge(order, node, swap,

@@ -22,6 +22,12 @@ int machine_last_swap(const char *socket, char ret[ORDER_TEXT_MAX + 1], Error *e
  * -ECONNREFUSED: segued does not run. */
 int machine_swap(const char *socket, LinkOrder *order, Error *err);
 
+/* Has the machine reboot, in place of a swap, and notes the kernel.  As above. */
+int machine_reboot(const char *socket, LinkOrder *order, Error *err);
+
+/* Which boot this is, as the kernel says it. */
+int machine_boot(char ret[ORDER_TEXT_MAX + 1], Error *err);
+
 /* Installs the kernel of an order's release, whose version is noted; that takes its time, and none
  * if it is there.  -EBUSY as above. */
 int machine_install(const char *socket, LinkOrder *order, Error *err);

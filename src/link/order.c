@@ -45,6 +45,7 @@ int link_order_take(json_object *given, LinkOrder *ret, Error *err)
 		{"release", json_type_string, &release},
 		{"allow_one_way", json_type_boolean, &order.allow_one_way},
 		{"no_trial", json_type_boolean, &order.no_trial},
+		{"reboot", json_type_boolean, &order.reboot},
 	};
 	int r;
 
@@ -163,6 +164,28 @@ bool link_order_judge(LinkOrder *order, json_object *node, json_object *swap, js
 	return true;
 }
 
+bool link_order_judge_reboot(LinkOrder *order, const char *kernel, const char *boot, bool patient)
+{
+	char text[ORDER_MESSAGE_MAX + 1];
+
+	if (*order->state)
+		return true;
+	if (strcmp(boot, order->boot) != 0) {
+		(void)snprintf(text, sizeof(text), "%s runs", kernel);
+		link_order_end(order,
+			       !*order->kernel || !strcmp(kernel, order->kernel) ? "done"
+										 : "failed",
+			       text);
+		return true;
+	}
+	if (patient)
+		return false;
+	link_order_end(order, "failed",
+		       "The machine has not gone down; systemctl list-jobs on the node tells what "
+		       "it waits for");
+	return true;
+}
+
 /* ---- on the disk ---- */
 
 /* Its texts, by the names that they have there. */
@@ -174,7 +197,8 @@ static const struct {
 	{                                                                                          \
 #member, offsetof(LinkOrder, member), sizeof(((LinkOrder *)NULL)->member)          \
 	}
-	TEXT(release), TEXT(kernel), TEXT(before), TEXT(swap), TEXT(state), TEXT(message),
+	TEXT(release), TEXT(kernel), TEXT(before),  TEXT(swap),
+	TEXT(boot),    TEXT(state),  TEXT(message),
 };
 
 int link_order_save(const char *directory, const LinkOrder *order, Error *err)
@@ -188,6 +212,7 @@ int link_order_save(const char *directory, const LinkOrder *order, Error *err)
 	json_put_bool(object, "stage", order->stage);
 	json_put_bool(object, "allow_one_way", order->allow_one_way);
 	json_put_bool(object, "no_trial", order->no_trial);
+	json_put_bool(object, "reboot", order->reboot);
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
 		json_put_string(object, texts[i].key, (const char *)order + texts[i].offset);
 	return json_write(AT_FDCWD, path, object, err);
@@ -208,6 +233,7 @@ int link_order_load(const char *directory, LinkOrder *ret, Error *err)
 	order.stage = json_opt_bool(object, "stage", false);
 	order.allow_one_way = json_opt_bool(object, "allow_one_way", false);
 	order.no_trial = json_opt_bool(object, "no_trial", false);
+	order.reboot = json_opt_bool(object, "reboot", false);
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
 		(void)snprintf((char *)&order + texts[i].offset, texts[i].size, "%s",
 			       json_opt_string(object, texts[i].key, ""));

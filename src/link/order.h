@@ -26,9 +26,11 @@ typedef struct LinkOrder {
 	char release[ORDER_TEXT_MAX + 1]; /* whose kernel is to be installed first; "": none */
 	char kernel[ORDER_TEXT_MAX + 1];  /* "": the newest installed, or the release's */
 	bool stage;                       /* install, and check whether a swap could be; no swap */
+	bool reboot; /* nothing is carried: no check, and a reboot in place of the swap */
 	bool allow_one_way, no_trial;
 	char before[ORDER_TEXT_MAX + 1]; /* id of the swap that was the last one then; "": none */
 	char swap[ORDER_TEXT_MAX + 1];   /* id of the order's own; "": not known yet */
+	char boot[ORDER_TEXT_MAX + 1];   /* id of the boot in which the reboot was asked for */
 	char state[8];                   /* "done" or "failed"; "": not over */
 	char message[ORDER_MESSAGE_MAX + 1];
 } LinkOrder;
@@ -52,6 +54,9 @@ void link_order_end(LinkOrder *order, const char *state, const char *message);
  */
 bool link_order_judge(LinkOrder *order, json_object *node, json_object *swap, json_object *log,
 		      bool patient);
+
+/* The same of a reboot, by the kernel that runs and the id of this boot. */
+bool link_order_judge_reboot(LinkOrder *order, const char *kernel, const char *boot, bool patient);
 
 int link_order_save(const char *directory, const LinkOrder *order, Error *err);
 

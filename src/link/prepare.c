@@ -32,7 +32,9 @@ static int work(void *userdata, Error *err)
 	Work *work = userdata;
 	int r = *work->order.release ? install(work->socket, &work->order, err) : 0;
 
-	return r == 0 && work->order.stage ? machine_check(work->socket, &work->order, err) : r;
+	return r == 0 && work->order.stage && !work->order.reboot
+		       ? machine_check(work->socket, &work->order, err)
+		       : r;
 }
 
 static int prepare_begin(Prepare *prepare, const char *socket, const LinkOrder *order, Error *err)

@@ -13,14 +13,21 @@
 #include "http/body.h"
 #include "http/transfer.h"
 
-#define ANSWER_MAX ((size_t)256 << 10)
-#define CONNECT_S  10L
-#define ALIVE_S    30L /* between probes, so that no router on the way forgets the connection */
+#define ANSWER_MAX         ((size_t)256 << 10)
+#define CONNECT_S          10L
+#define STATUS_MISDIRECTED 421 /* RFC 9110, 15.5.20: from a hub that does not lead */
+#define ALIVE_S            30L /* between probes, so that no router on the way forgets the connection */
+
+#define HUBS_MAX 16U
 
 struct Session {
 	CURL *curl;
 	struct curl_slist *header;
-	char *hub;
+	char *list;                 /* owned, in words */
+	const char *hubs[HUBS_MAX]; /* in it */
+	size_t n, now;
+	char *leader;    /* as one of them has said; NULL: nobody has */
+	const char *hub; /* that is asked */
 	SessionTick *tick;
 	void *data;
 };
@@ -76,6 +83,42 @@ static void authenticate(CURL *curl, const SessionOptions *options)
 	(void)curl_easy_setopt(curl, CURLOPT_SSLKEY, options->key);
 }
 
+static void hubs_take(Session *session)
+{
+	char *rest = session->list, *word;
+
+	while (session->n < HUBS_MAX && (word = strsep(&rest, " ")))
+		session->hubs[session->n++] = word;
+	session->hub = session->hubs[0];
+}
+
+/* After one could not be reached.  False: there is no other. */
+static bool hub_next(Session *session)
+{
+	bool had_leader = session->leader != NULL;
+
+	free(session->leader);
+	session->leader = NULL;
+	if (!had_leader)
+		session->now = (session->now + 1) % session->n;
+	session->hub = session->hubs[session->now];
+	return had_leader || session->n > 1;
+}
+
+/* True if another hub is to be asked than that which has answered so. */
+static bool leader_follow(Session *session, json_object *answer, long status)
+{
+	const char *leader = json_opt_string(answer, "leader", "");
+
+	if (status != STATUS_MISDIRECTED || !*leader || strcmp(leader, session->hub) == 0)
+		return false;
+	free(session->leader);
+	session->leader = strdup(leader);
+	if (session->leader)
+		session->hub = session->leader;
+	return session->leader;
+}
+
 int session_open(const SessionOptions *options, Session **ret, Error *err)
 {
 	Session *session = calloc(1, sizeof(*session));
@@ -84,12 +127,13 @@ int session_open(const SessionOptions *options, Session **ret, Error *err)
 	if (session) {
 		session->curl = curl;
 		session->header = curl_slist_append(NULL, "Content-Type: application/json");
-		session->hub = strdup(options->hub);
+		session->list = strdup(options->hub);
 	}
-	if (!session || !curl || !session->header || !session->hub) {
+	if (!session || !curl || !session->header || !session->list) {
 		session_close(session);
 		return error_errno(err, -ENOMEM, "Talking to the hub");
 	}
+	hubs_take(session);
 	(void)curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
 	(void)curl_easy_setopt(curl, CURLOPT_PROXY, "");
 	(void)curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, CONNECT_S);
@@ -126,13 +170,19 @@ const char *session_peer(Session *session)
 	return address ? address : "";
 }
 
+const char *session_hub(const Session *session)
+{
+	return session->hub;
+}
+
 void session_close(Session *session)
 {
 	if (!session)
 		return;
 	curl_easy_cleanup(session->curl);
 	curl_slist_free_all(session->header);
-	free(session->hub);
+	free(session->leader);
+	free(session->list);
 	free(session);
 }
 
@@ -156,9 +206,8 @@ static int session_error(const Session *session, CURLcode result, Error *err)
 	}
 }
 
-static int session_perform(Session *session, const char *method, const char *path,
-			   json_object *body, long limit_s, Answer *answer, long *ret_status,
-			   Error *err)
+static int hub_perform(Session *session, const char *method, const char *path, json_object *body,
+		       long limit_s, Answer *answer, long *ret_status, Error *err)
 {
 	_cleanup_free_ char *url = text_format("https://%s%s", session->hub, path);
 	CURL *curl = session->curl;
@@ -180,6 +229,32 @@ static int session_perform(Session *session, const char *method, const char *pat
 		return session_error(session, result, err);
 	(void)curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, ret_status);
 	return 0;
+}
+
+/* Each hub is tried once, and a leader that one of them names; with the one that answers it stays.
+ */
+static int session_perform(Session *session, const char *method, const char *path,
+			   json_object *body, long limit_s, Answer *answer, long *ret_status,
+			   Error *err)
+{
+	int r = -EHOSTUNREACH;
+
+	for (size_t tries = 0; tries <= session->n; tries++) {
+		_cleanup_json_ json_object *object = NULL;
+
+		free(answer->text);
+		answer->text = NULL;
+		answer->size = 0;
+		r = hub_perform(session, method, path, body, limit_s, answer, ret_status, err);
+		if (r == -EHOSTUNREACH && hub_next(session))
+			continue;
+		if (r < 0 || *ret_status != STATUS_MISDIRECTED)
+			break;
+		(void)body_parse(answer->text ? answer->text : "", answer->size, &object, NULL);
+		if (!leader_follow(session, object, *ret_status))
+			break;
+	}
+	return r;
 }
 
 int session_ask(Session *session, const char *method, const char *path, json_object *body,

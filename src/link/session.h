@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Asking a hub, on one connection that is kept. */
+/* Asking a hub, on one connection that is kept.  Of several hubs, that which was reached last, or
+ * which another one has said leads. */
 #pragma once
 
 #include <json-c/json.h>
@@ -13,7 +14,7 @@ typedef struct Session Session;
 typedef bool SessionTick(void *data);
 
 typedef struct SessionOptions {
-	const char *hub;       /* HOST:PORT */
+	const char *hub;       /* HOST:PORT, or several with spaces between them */
 	const char *authority; /* path of the certificate, PEM; NULL: whoever answers is believed */
 	const char *certificate; /* ours, and its key: paths; NULL: none */
 	const char *key;
@@ -36,6 +37,9 @@ void session_set_source(Session *session, const char *address);
 
 /* The address of the hub, as it was connected to last; "": it was not. */
 const char *session_peer(Session *session);
+
+/* HOST:PORT of the hub that is asked now: of several it may change from one request to the next. */
+const char *session_hub(const Session *session);
 
 /* The bytes of a file of at most `max`; the caller frees them.  As session_ask(). */
 int session_read(Session *session, const char *path, size_t max, long limit_s, char **ret,

@@ -13,6 +13,7 @@ RELEASE = "r1"
 PUSH_LIMIT = 300
 STAGE_LIMIT = 900       # an initramfs is made, and each unit captured for trial
 ROLLOUT_LIMIT = 1500
+REBOOT_LIMIT = 900
 REPORT_LIMIT = 90       # the link looks at its machine every 15 s, and comes back with jitter
 
 
@@ -115,6 +116,17 @@ def rolled_out(nodes, hub, old, new):
     expect(first[1] < second[0], f"they swapped at the same time: {first}, {second}")
 
 
+def rebooted(node, hub, kernel):
+    """As a machine does whose programs cannot be carried: in order, without its firmware, and nothing goes on."""
+    boot = node.read("/proc/sys/kernel/random/boot_id")
+    order = hub.order("swap", node.guest.name, "--kernel", kernel, "--reboot", limit=REBOOT_LIMIT)
+    expect(order["state"] == "done", f"the order ended as {order}\n{hub.evidence()}")
+    node.guest.wait_ssh(BOOT_LIMIT)
+    expect(node.guest.kernel() == kernel, f"{node.guest.name} runs {node.guest.kernel()}")
+    expect(node.read("/proc/sys/kernel/random/boot_id") != boot, "it is the same boot")
+    node.wait("what is kept", lambda: node.exec("systemctl is-active redis-server", check=False).returncode == 0, BOOT_LIMIT)
+
+
 def left(node, hub):
     node.segue("leave")
     expect(node.guest.name not in hub.nodes(), "the hub knows it still")
@@ -160,6 +172,8 @@ def ordered(case, hub, kept, others):
         kept.check()
     with case.point("rollout"):
         rolled_out((node, *others), hub, old, new)
+    with case.point("reboot"):
+        rebooted(node, hub, old)
     with case.point("leave"):
         left(node, hub)
 
