@@ -5,7 +5,7 @@ BUILD_UNIT ?= build-unit
 BUILD_FUZZ ?= build-fuzz
 FUZZ_SECONDS ?= 600
 
-.PHONY: all deb install lint test-unit fuzz test test-faults test-endurance test-programs demo bench-blackout bench-hub bench-relay deps clean
+.PHONY: all deb install lint test-unit fuzz test test-faults test-endurance test-programs test-rollouts demo bench-blackout bench-hub bench-relay bench-rollout deps clean
 
 all: $(BUILD)/build.ninja
 	meson compile -C $(BUILD)
@@ -54,6 +54,10 @@ test-programs: deps
 	test/lab/run --group programs --guests n2
 	test/lab/compatibility
 
+# Four machines behind a load balancer, one after the other and all at once, in about half an hour.
+test-rollouts: deps
+	test/lab/run --group rollouts --guests n2
+
 demo: deps
 	lab/demo
 
@@ -67,6 +71,10 @@ bench-hub: deps all
 
 bench-relay: deps all
 	bench/relay
+
+# Simulated fleets, and four machines in the lab.
+bench-rollout: deps all
+	bench/rollout
 
 deps:
 	tools/install-deps

@@ -98,11 +98,11 @@ class Hub:
 
     def packages(self, kernel):
         """Debian's packages of a kernel, as the hub's operator has them."""
-        given = self._path / "given"
-        given.mkdir()
+        given = self._path / "given" / kernel
+        given.mkdir(parents=True, exist_ok=True)
         for package_file in cache.directory("apt").glob(f"linux-*-{kernel}_*.deb"):
             shutil.copyfile(package_file, given / package_file.name)
-        return [self._inside / "given" / found.name for found in sorted(given.iterdir())]
+        return [self._inside / "given" / kernel / found.name for found in sorted(given.iterdir())]
 
     def push(self, *words, limit):
         """segue push WORDS to all nodes, to its end: {node: what it printed of it}."""

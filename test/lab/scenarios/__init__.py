@@ -2,4 +2,4 @@
 """The scenarios, in the order in which they are begun: the longest first."""
 
 from scenarios import (swaps, returns, roots, memory, arriving, fleet, faults, boots, refusals,  # noqa: F401
-                       mistakes, package, rehearsal, endurance, matrix)
+                       mistakes, package, rehearsal, endurance, matrix, rollouts)
