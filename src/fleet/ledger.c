@@ -57,6 +57,10 @@ void ledger_result(Ledger *ledger, int index, int64_t number, Outcome outcome)
 	if (number != node->number || node->asked == ACTION_NONE)
 		return;
 	node->fresh |= node->asked == ACTION_SWAP || node->asked == ACTION_RETURN;
+	if (node->asked == ACTION_SWAP)
+		node->unproven = ledger->scenario->policies[rollout].gate_after;
+	if (node->asked == ACTION_GATE_AFTER && outcome == OUTCOME_OK)
+		node->unproven = false;
 	if (node->asked == ACTION_SWAP && outcome != OUTCOME_OK && !node->failed[rollout]) {
 		node->failed[rollout] = true;
 		ledger->failures[rollout]++;
@@ -305,9 +309,10 @@ void ledger_action(Ledger *ledger, const Action *action)
 	const Policy *policy = &ledger->scenario->policies[action->rollout];
 	bool forward = truth->swaps[action->rollout] == 0 && action->kind != ACTION_RETURN;
 	/* One that is sick after its change is sent back at once: that takes nothing from anybody;
-	 * nor does it of one that becomes healthy in the step in which it is given up, and that
-	 * nobody has put back into service. */
-	bool cure = !forward && (!node->healthy || node->healed_us == node->heard_us);
+	 * nor does it of one that nobody has put back into service since, for want of its gate, or
+	 * because it becomes healthy in the very step in which it is given up. */
+	bool cure =
+		!forward && (!node->healthy || node->unproven || node->healed_us == node->heard_us);
 
 	if (action->number <= ledger->number)
 		ledger_broken(ledger, "twice", "number %lld is given again",

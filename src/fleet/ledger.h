@@ -28,6 +28,7 @@ typedef struct LedgerNode {
 	int64_t swapped_us; /* when its swap was told to have gone well; -1: not yet */
 	bool trouble;       /* something came in between */
 	bool fresh;         /* jumped, and not heard of since */
+	bool unproven;      /* jumped, and its gate after has not passed since */
 	bool gated;         /* has the slot that it asked its gate with, and goes on */
 	bool ours, unavailable; /* made anew before each step's actions */
 	bool failed[SCENARIO_ROLLOUTS];
