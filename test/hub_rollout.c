@@ -272,6 +272,7 @@ static void test_all_at_once(void **state)
 		int64_t asked = nodes[i]->segued.state->asked_us;
 
 		assert_moved(i);
+		assert_non_null(strstr(nodes[i]->segued.state->request, "jump_at_s"));
 		first = asked < first ? asked : first;
 		last = asked > last ? asked : last;
 	}

@@ -137,6 +137,8 @@ static const struct {
 	{parse_swap, "{\"kernel\":\"../x\"}", "is no kernel version"},
 	{parse_swap, "{\"kernel\":\"a/b\"}", "is no kernel version"},
 	{parse_swap, "{\"kernel\":\"6\\u0000\"}", "\"kernel\" holds a NUL byte"},
+	{parse_swap, "{\"jump_at_s\":\"now\"}", "\"jump_at_s\" must be of type int"},
+	{parse_check, "{\"jump_at_s\":1}", "jump_at_s"},
 	{parse_swap, "{\"no_trial\":1}", "\"no_trial\" must be of type boolean"},
 	{parse_swap, "{\"deep\":true}", "\"deep\" is not known here"},
 	{parse_check, "{\"deep\":1}", "\"deep\" must be of type boolean"},

@@ -6,7 +6,8 @@
 #include "fleet/admit.h"
 
 /* From the command to jump to the jump: time for it to reach every node. */
-#define JUMP_LEAD_US (5 * SECOND_US)
+/* For check, stage, warm and settle of every node, which then waits for the others. */
+#define JUMP_LEAD_US (60 * SECOND_US)
 
 int wave_size(const Rollout *rollout)
 {

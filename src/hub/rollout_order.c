@@ -116,6 +116,9 @@ static int swap_give(RolloutOrders *orders, Hub *hub, const Fleet *fleet, const 
 	if (r < 0)
 		return r;
 	reboot_put(body, action->reboot);
+	/* It gets ready, and waits for the others. */
+	if (action->at_us && !action->reboot)
+		json_put_int(body, "jump_at_s", action->at_us / SECOND_US);
 	kernel = kernel_now(json_object_array_get_idx(nodes, 0));
 	if (!rollout_orders_release_of(orders, policy->release, kernel))
 		json_put_string(orders->before, name, kernel);
@@ -210,7 +213,7 @@ static int one_give(RolloutOrders *orders, Hub *hub, Fleet *fleet, const Action 
 	int64_t order = 0;
 	int r = order_of(hub->db, action->number, &order, err);
 
-	if (r < 0 || order || (action->at_us && action->at_us > now_us))
+	if (r < 0 || order)
 		return r;
 	return action->kind == ACTION_SWAP
 		       ? swap_give(orders, hub, fleet, action, now_us / 1000000, err)

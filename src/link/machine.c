@@ -128,8 +128,11 @@ int machine_last_kernels(const char *socket, char ret_from[ORDER_TEXT_MAX + 1],
 int machine_swap(const char *socket, LinkOrder *order, Error *err)
 {
 	_cleanup_json_ json_object *body = link_order_request(order), *answer = NULL;
-	int r = segued_ask(socket, "POST", "/v1/swap", body, SWAP_MS, &answer, err);
+	int r;
 
+	if (order->jump_at_s)
+		json_put_int(body, "jump_at_s", order->jump_at_s);
+	r = segued_ask(socket, "POST", "/v1/swap", body, SWAP_MS, &answer, err);
 	if (r == 0)
 		id_copy(order->swap, answer);
 	return r;

@@ -46,6 +46,7 @@ int link_order_take(json_object *given, LinkOrder *ret, Error *err)
 		{"allow_one_way", json_type_boolean, &order.allow_one_way},
 		{"no_trial", json_type_boolean, &order.no_trial},
 		{"reboot", json_type_boolean, &order.reboot},
+		{"jump_at_s", json_type_int, &order.jump_at_s},
 	};
 	int r;
 
@@ -213,6 +214,7 @@ int link_order_save(const char *directory, const LinkOrder *order, Error *err)
 	json_put_bool(object, "allow_one_way", order->allow_one_way);
 	json_put_bool(object, "no_trial", order->no_trial);
 	json_put_bool(object, "reboot", order->reboot);
+	json_put_int(object, "jump_at_s", order->jump_at_s);
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
 		json_put_string(object, texts[i].key, (const char *)order + texts[i].offset);
 	return json_write(AT_FDCWD, path, object, err);
@@ -234,6 +236,7 @@ int link_order_load(const char *directory, LinkOrder *ret, Error *err)
 	order.allow_one_way = json_opt_bool(object, "allow_one_way", false);
 	order.no_trial = json_opt_bool(object, "no_trial", false);
 	order.reboot = json_opt_bool(object, "reboot", false);
+	order.jump_at_s = json_opt_int(object, "jump_at_s", 0);
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
 		(void)snprintf((char *)&order + texts[i].offset, texts[i].size, "%s",
 			       json_opt_string(object, texts[i].key, ""));

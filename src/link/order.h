@@ -28,6 +28,7 @@ typedef struct LinkOrder {
 	bool stage;                       /* install, and check whether a swap could be; no swap */
 	bool reboot; /* nothing is carried: no check, and a reboot in place of the swap */
 	bool allow_one_way, no_trial;
+	int64_t jump_at_s; /* real time of the jump, with other machines; 0: as soon as can be */
 	char before[ORDER_TEXT_MAX + 1]; /* id of the swap that was the last one then; "": none */
 	char swap[ORDER_TEXT_MAX + 1];   /* id of the order's own; "": not known yet */
 	char boot[ORDER_TEXT_MAX + 1];   /* id of the boot in which the reboot was asked for */

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "http/body.h"
@@ -15,6 +16,8 @@
 #include "swap/rehearsal.h"
 #include "swap/swap.h"
 #include "swap/unit.h"
+
+#define JUMP_AWAY_MAX_S 600
 
 static int object_new(json_object **ret, Error *err)
 {
@@ -225,6 +228,20 @@ int answer_check_progress(const Question *question, json_object **ret_body, Erro
 	return 0;
 }
 
+/* A clock that is far off is found now, and not when the others have jumped. */
+static int time_check(const SwapRequest *request, Error *err)
+{
+	int64_t away_s = request->jump_at_s - clock_realtime_us() / 1000000;
+
+	return away_s <= JUMP_AWAY_MAX_S
+		       ? 0
+		       : error_set(
+				 err, -EINVAL,
+				 "\"jump_at_s\": that is %lld s away by the clock of this machine, "
+				 "and may be %d; set the clock",
+				 (long long)away_s, JUMP_AWAY_MAX_S);
+}
+
 int answer_swap(const Question *question, json_object **ret_body, Error *err)
 {
 	_cleanup_json_ json_object *body = NULL;
@@ -232,6 +249,8 @@ int answer_swap(const Question *question, json_object **ret_body, Error *err)
 	int r = swap_question(question, request_parse_swap, &body, &request, err);
 
 	*ret_body = NULL;
+	if (r == 0)
+		r = time_check(&request, err);
 	return r < 0 ? r : swap_run(&request, err);
 }
 

@@ -28,7 +28,7 @@ static int kernel_require(const char *kernel, Error *err)
 	return 0;
 }
 
-/* Only a check may be deep. */
+/* Only a check may be deep, and only a swap has a time. */
 static int swap_take(json_object *body, bool check, SwapRequest *ret, Error *err)
 {
 	SwapRequest request = {0};
@@ -36,10 +36,10 @@ static int swap_take(json_object *body, bool check, SwapRequest *ret, Error *err
 		{"kernel", json_type_string, &request.kernel},
 		{"no_trial", json_type_boolean, &request.no_trial},
 		{"allow_one_way", json_type_boolean, &request.allow_one_way},
-		{"deep", json_type_boolean, &request.deep},
+		check ? (BodyMember){"deep", json_type_boolean, &request.deep}
+		      : (BodyMember){"jump_at_s", json_type_int, &request.jump_at_s},
 	};
-	size_t n = sizeof(members) / sizeof(*members) - (check ? 0 : 1);
-	int r = body_take(body, members, n, err);
+	int r = body_take(body, BODY_MEMBERS(members), err);
 
 	if (r == 0)
 		r = kernel_require(request.kernel, err);

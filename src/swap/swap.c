@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -152,6 +153,19 @@ static int step_warm(Swap *swap, Error *err)
 	return r;
 }
 
+/* Other machines are to jump at that time, too.  Programs go on meanwhile. */
+static void others_await(const Swap *swap)
+{
+	int64_t left_us;
+
+	while ((left_us = swap->request->jump_at_s * 1000000 - clock_realtime_us()) > 0) {
+		const struct timespec pause = {.tv_sec = left_us / 1000000,
+					       .tv_nsec = left_us % 1000000 * 1000};
+
+		(void)nanosleep(&pause, NULL);
+	}
+}
+
 static int step_settle(Swap *swap, Error *err)
 {
 	int r = settle_list(&swap->running, err);
@@ -162,7 +176,11 @@ static int step_settle(Swap *swap, Error *err)
 	(void)json_object_object_add(journal_object(swap->journal), "stopped",
 				     json_object_get(swap->running));
 	r = journal_save(swap->journal, err);
-	return r < 0 ? r : settle_run(&swap->plan.kept, swap->running, err);
+	if (r == 0)
+		r = settle_run(&swap->plan.kept, swap->running, err);
+	if (r == 0)
+		others_await(swap);
+	return r;
 }
 
 static int hooks_run(Swap *swap, Error *err)

@@ -11,6 +11,7 @@
 
 #include <json-c/json.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/error.h"
 
@@ -19,6 +20,8 @@ typedef struct SwapRequest {
 	bool allow_one_way; /* go although the installed CRIU could not leave that kernel again */
 	bool no_trial;      /* leave out the trial capture of each unit in check */
 	bool deep;          /* swap_check(): rehearse, see rehearsal.h, in place of the trials */
+	int64_t jump_at_s;  /* swap_run(): real time before which programs are not frozen, so that
+			     * machines jump together; 0: as soon as they can be */
 } SwapRequest;
 
 /*
