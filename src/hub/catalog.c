@@ -92,9 +92,10 @@ static int catalog_index(Catalog *catalog, Error *err)
 
 static struct timespec depot_changed(const Catalog *catalog)
 {
-	struct stat st;
+	struct stat st = {0};
 
-	return fstat(catalog->depot->releases_fd, &st) < 0 ? (struct timespec){0} : st.st_mtim;
+	(void)fstat(catalog->depot->releases_fd, &st);
+	return st.st_mtim;
 }
 
 static int catalog_read(Catalog *catalog, Error *err)
