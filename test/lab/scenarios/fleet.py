@@ -172,6 +172,9 @@ def ordered(case, hub, kept, others):
         kept.check()
     with case.point("rollout"):
         rolled_out((node, *others), hub, old, new)
+    # A reboot carries nothing: no client is to be there.
+    with case.point(f"{kept.name}/end"):
+        kept.end()
     with case.point("reboot"):
         rebooted(node, hub, old)
     with case.point("leave"):
@@ -204,5 +207,3 @@ def fleet(case):
         hub.end()
         for other in others:
             other.guest.down()
-    with case.point(f"{kept.name}/end"):
-        kept.end()
